@@ -1,0 +1,80 @@
+"""Display ranges that are the same for a channel in all images of a run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiles2zarr.models import PlaneIndex, TileShape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tiles2zarr.core.tiled_image import TiledImage
+
+#: Planes that are sampled for a channel, spread evenly over all tiles that have it.
+PLANES_PER_CHANNEL = 32
+# The darkest and brightest share of pixels that may be clipped, per cent.
+_LOW, _HIGH = 0.1, 99.9
+_THREADS = 2
+
+
+def sample_windows(
+    images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]
+) -> tuple[tuple[float, float], ...]:
+    """The display range (start, end) of each channel of images that share their channels.
+
+    At most 32 planes of a channel are looked at, always the same ones. A range that the channel itself declares is kept.
+
+    Raises:
+        SourceError: a sampled plane cannot be read.
+    """
+    channels = images[0].channels
+    chosen = [_chosen(images, channel) for channel in range(len(channels))]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        jobs = [(images[image], row, channel, resources[image]) for channel, planes in enumerate(chosen) for image, row in planes]
+        samples = list(pool.map(_sample, jobs))
+    windows, start = [], 0
+    for channel, planes in zip(channels, chosen, strict=True):
+        part = samples[start : start + len(planes)]
+        start += len(planes)
+        windows.append(channel.window or _window(part))
+    return tuple(windows)
+
+
+def _chosen(images: Sequence[TiledImage[Any, Any]], channel: int) -> list[tuple[int, int]]:
+    """Image and row of the tiles to sample for a channel, evenly spread."""
+    if images[0].channels[channel].window is not None:
+        return []
+    places = []
+    for number, image in enumerate(images):
+        tiles = image.tiles
+        rows = np.flatnonzero((tiles.c <= channel) & (channel < tiles.c + tiles.length_c))
+        places += [(number, int(row)) for row in rows]
+    if len(places) <= PLANES_PER_CHANNEL:
+        return places
+    steps = np.linspace(0, len(places) - 1, PLANES_PER_CHANNEL).round().astype(int)
+    return [places[step] for step in steps]
+
+
+def _sample(job: tuple[TiledImage[Any, Any], int, int, Any | None]) -> NDArray[Any]:
+    image, row, channel, resource = job
+    tiles = image.tiles
+    shape = TileShape(*(int(getattr(tiles, f"length_{axis}")[row]) for axis in "tczyx"))
+    plane = PlaneIndex(shape.t // 2, channel - int(tiles.c[row]), shape.z // 2)
+    return tiles.loaders[row].sample_plane(plane, shape, resource)
+
+
+def _window(samples: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    pixels = np.concatenate([sample.ravel() for sample in samples]) if samples else np.zeros(1)
+    pixels = pixels[np.isfinite(pixels)]
+    if not len(pixels):
+        return 0.0, 1.0
+    start, end = (float(value) for value in np.percentile(pixels, (_LOW, _HIGH)))
+    if pixels.dtype.kind in "iu":
+        start, end = float(np.floor(start)), float(np.ceil(end))
+    return start, end if end > start else start + 1.0

@@ -1,0 +1,137 @@
+"""Structural checks of a placed image: what can be seen from the tiles alone, without opening a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiles2zarr.assembly.gaps import MOST_PLACES, count_places
+from tiles2zarr.errors import Finding
+from tiles2zarr.models import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from tiles2zarr.assembly.gaps import Gap
+    from tiles2zarr.core.placed_image import PlacedImage
+
+# No stage travels two metres, and no image holds more pixels than this along a side.
+_LARGEST_EXTENT = 2e6
+_MOST_LISTED = 20
+
+
+def check_structure(placed: PlacedImage, resource: Any | None) -> list[Finding]:
+    """All structural findings of an image: extent, axes, channels, duplicate places, fields of uneven size."""
+    findings = [*_extent(placed), *_axes(placed), *_channels(placed, resource)]
+    if not findings:  # the next ones need a plausible extent
+        findings = [*_duplicates(placed, resource), *_uneven_fields(placed, resource)]
+    return findings
+
+
+def gap_findings(placed: PlacedImage, gaps: list[Gap], *, fill: bool) -> list[Finding]:
+    """Lost planes as errors (warnings when they are to be filled), known gaps as one line of information."""
+    lost = [gap for gap in gaps if not gap.known]
+    findings = [
+        Finding(
+            "warning" if fill else "error",
+            "missing-plane",
+            f"{placed.image.path}, {gap.fov_name} (c={gap.c} t={gap.t} z={_planes(gap)})",
+            "expected a tile, found none: find its file"
+            + (", or set missing_tiles to Fill to fill and record it" if not fill else "; filled and recorded in the gaps table"),
+        )
+        for gap in lost[:_MOST_LISTED]
+    ]
+    if len(lost) > _MOST_LISTED:
+        message = f"{len(lost) - _MOST_LISTED} more gaps like these"
+        findings.append(Finding(findings[0].severity, "missing-plane", placed.image.path, message))
+    known = [gap for gap in gaps if gap.known]
+    if known:
+        planes = sum(gap.z_stop - gap.z_start for gap in known)
+        reasons = ", ".join(dict.fromkeys(gap.reason for gap in known))
+        message = f"{planes} planes were never acquired ({reasons}); filled and recorded in the gaps table"
+        findings.append(Finding("info", "known-gap", placed.image.path, message))
+    return findings
+
+
+def _planes(gap: Gap) -> str:
+    return str(gap.z_start) if gap.z_stop - gap.z_start == 1 else f"{gap.z_start}..{gap.z_stop - 1}"
+
+
+def _extent(placed: PlacedImage) -> Iterator[Finding]:
+    image, shape, size = placed.image, placed.shape, placed.image.pixel_size
+    for axis, length in (("y", shape.y), ("x", shape.x)):
+        step = size["y" if axis == "y" else "x"]
+        if length * step > _LARGEST_EXTENT or length >= 2**31:
+            positions = placed.y if axis == "y" else placed.x
+            tile = int(np.argmax(np.abs(positions - np.median(positions))))
+            message = (
+                f"expected an extent of at most {_LARGEST_EXTENT / 1e6:g} m, found {length * step / 1e6:.4g} m ({length} px of {step:g} µm) along {axis}: "
+                "correct the position or the pixel size"
+            )
+            yield Finding("error", "implausible-extent", image.tiles.describe(tile), message)
+    if count_places(placed) > MOST_PLACES:
+        message = (
+            f"expected z and t steps that fit the tiles, found {shape.t} timepoints and {shape.z} z-planes for {len(image.tiles)} tiles: "
+            f"correct z_spacing ({size['z']:g} µm) or t_spacing ({size['t']:g} s)"
+        )
+        yield Finding("error", "implausible-extent", image.path, message)
+
+
+def _axes(placed: PlacedImage) -> Iterator[Finding]:
+    for axis, length in zip(AXES[:3], placed.shape[:3], strict=True):
+        if axis not in placed.image.axes and length > 1:
+            message = f"expected one {axis} only, since axes is {''.join(placed.image.axes)}, found {length}: add {axis} to the axes or leave the tiles out"
+            yield Finding("error", "wrong-axes", placed.image.path, message)
+
+
+def _channels(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
+    tiles, channels = placed.image.tiles, placed.image.channels
+    beyond = np.flatnonzero(tiles.c + tiles.length_c > len(channels))
+    if len(beyond):
+        index = int((tiles.c + tiles.length_c)[beyond[0]]) - 1
+        names = ", ".join(channel.channel_label for channel in channels)
+        message = f"expected a channel index from 0 to {len(channels) - 1} ({names}), found {index}: correct start_c or name the channel"
+        yield Finding("error", "unknown-channel", tiles.describe(int(beyond[0]), resource), message)
+    labels = [channel.channel_label for channel in channels]
+    if len(set(labels)) != len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        message = f"expected channels with different labels, found {', '.join(twice)} more than once: rename one"
+        yield Finding("error", "unknown-channel", placed.image.path, message)
+
+
+def _duplicates(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
+    """Two tiles with the same plane of one field, or at the very same place."""
+    planes, tiles = placed.planes(), placed.image.tiles
+    same_field = _repeated(tiles.fov[planes.tile], planes.t, planes.c, planes.z)
+    same_place = _repeated(placed.y[planes.tile], placed.x[planes.tile], planes.t, planes.c, planes.z)
+    pairs = dict.fromkeys((int(planes.tile[a]), int(planes.tile[b])) for a, b in (*same_field, *same_place))
+    for first, second in list(pairs)[:_MOST_LISTED]:
+        message = f"expected one tile in this place, found a second one, {tiles.describe(second, resource)}: remove one or correct its field of view, channel, z or t"
+        yield Finding("error", "duplicate-place", tiles.describe(first, resource), message)
+    if len(pairs) > _MOST_LISTED:
+        yield Finding("error", "duplicate-place", placed.image.path, f"{len(pairs) - _MOST_LISTED} more pairs like these")
+
+
+def _repeated(*columns: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Rows that equal an earlier row, each with the first such row."""
+    order = np.lexsort(columns[::-1])
+    keys = np.stack(columns)[:, order]
+    again = np.flatnonzero((keys[:, 1:] == keys[:, :-1]).all(axis=0))
+    return [(int(order[row]), int(order[row + 1])) for row in again]
+
+
+def _uneven_fields(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
+    tiles, fields = placed.image.tiles, placed.fields
+    field_of = np.empty(int(tiles.fov.max()) + 1, np.int64)
+    field_of[fields.code] = np.arange(len(fields))
+    field = field_of[tiles.fov]
+    uneven = np.flatnonzero((tiles.length_x != fields.width[field]) | (tiles.length_y != fields.height[field]))
+    if len(uneven):
+        row = int(uneven[0])
+        expected = f"{fields.height[field[row]]} x {fields.width[field[row]]}"
+        message = f"expected {expected} px (height x width) as its field of view's other tiles, found {tiles.length_y[row]} x {tiles.length_x[row]}: give it a field of view of its own"
+        yield Finding("error", "wrong-shape", tiles.describe(row, resource), message)

@@ -1,0 +1,47 @@
+"""Fractal init task: the tiles tables of single images become units of work, one for each image."""
+
+from __future__ import annotations
+
+from pydantic import validate_call
+
+from tiles2zarr.fractal import forms
+from tiles2zarr.fractal.executable import run_task
+from tiles2zarr.fractal.init_run import InitOutput, chosen_options, start_run
+from tiles2zarr.models import Grouping, MissingTiles, OverwriteMode, SingleImage, TilingMode
+
+
+@validate_call
+def convert_tiles_table_to_images_init(
+    *,
+    zarr_dir: forms.ZarrDir,
+    acquisitions: forms.ImageAcquisitions,
+    overwrite_mode: forms.ExistingImages = OverwriteMode.NO_OVERWRITE,
+    tiling_mode: forms.Tiling = TilingMode.AUTO,
+    grouping: forms.Groups = Grouping.MOSAIC,
+    missing_tiles: forms.Missing = MissingTiles.FAIL,
+    ngff_version: forms.NgffVersion = "0.4",
+    advanced: forms.Advanced = forms.STANDARD,
+    options_file: forms.OptionsFile = None,
+) -> InitOutput:
+    """Plan the images of tables with the column ``image_path``, or of tables that are one image each."""
+    options = chosen_options(
+        tiling_mode=tiling_mode,
+        grouping=grouping,
+        missing_tiles=missing_tiles,
+        ngff_version=ngff_version,
+        advanced=advanced,
+        options_file=options_file,
+    )
+    return start_run(
+        "table",
+        SingleImage,
+        zarr_dir,
+        acquisitions,
+        overwrite_mode,
+        options,
+        allow_outside=advanced.allow_outside,
+    )
+
+
+if __name__ == "__main__":
+    run_task(convert_tiles_table_to_images_init)

@@ -1,0 +1,300 @@
+"""One unit of work per image: what init hands to Fractal, and what a compute task does with one of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+import numpy as np
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from tiles2zarr.converter import convert_image, image_attributes
+from tiles2zarr.core.job import ImageJob, recorded_options
+from tiles2zarr.core.tile import Scalar
+from tiles2zarr.errors import OptionsError, OutputExistsError
+from tiles2zarr.fractal.collection_setup import set_up_collection
+from tiles2zarr.fractal.dumps import missing_dump, new_run, read_dump, remove_dump, write_dump
+from tiles2zarr.fractal.image_list import ImageListUpdateDict, is_published, state_of, update_of
+from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, SingleImage
+from tiles2zarr.models.values import Value
+from tiles2zarr.sources import source_by_name
+from tiles2zarr.writer.groups import read_attributes
+from tiles2zarr.writer.plate import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tiles2zarr.core.tiled_image import TiledImage
+    from tiles2zarr.models import CollectionInterface, ImageLoaderInterface
+
+    Kinds = tuple[type[CollectionInterface], type[ImageLoaderInterface]]
+
+logger = logging.getLogger(__name__)
+
+#: More units than this are a failed job, whatever they would do.
+MOST_UNITS = 20_000
+_COLLECTIONS = {kind.__name__: kind for kind in (ImageInPlate, SingleImage)}
+# Nobody fills these in: in the manifest they are objects, without the hundred fields that they may have.
+_OBJECT = WithJsonSchema({"type": "object"})
+
+
+class Unit(TypedDict):
+    """One unit of work.
+
+    Attributes:
+        zarr_url: where the image will be.
+        init_args: `ConvertParallelInitArgs` as a JSON document.
+    """
+
+    zarr_url: str
+    init_args: dict[str, Any]
+
+
+class ConvertParallelInitArgs(Value):
+    """What init tells the compute task of one image."""
+
+    model_config = ConfigDict(title="Work order")
+
+    tiled_image_json_dump_url: str = Field(
+        title="Work order", description="File that holds the image's tiles; written by init."
+    )
+    converter_options: Annotated[ConverterOptions, _OBJECT] = Field(
+        title="Options", description="How the image is converted."
+    )
+    overwrite_mode: OverwriteMode = Field(
+        default=OverwriteMode.NO_OVERWRITE,
+        title="Existing images",
+        description="What to do about an image that is there already.",
+    )
+    attributes: Annotated[dict[str, Scalar], _OBJECT] = Field(
+        default_factory=dict,
+        title="Attributes",
+        description="What the image list will say of the image; empty: taken from its tiles.",
+    )
+    replaces: str | None = Field(
+        default=None,
+        title="Replaces",
+        description="State of the image that is to be replaced; empty: there was none.",
+    )
+
+
+def setup_images_for_conversion(
+    tiled_images: Sequence[TiledImage[Any, Any]],
+    *,
+    zarr_dir: str,
+    collection_type: str,
+    converter_options: ConverterOptions,
+    overwrite_mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
+) -> list[Unit]:
+    """Set up the collection of these images and list a unit of work for each. Opens no source file.
+
+    Args:
+        tiled_images: what to convert.
+        zarr_dir: the destination folder.
+        collection_type: name of the type of the images' collections, such as ``ImageInPlate``.
+        converter_options: how to convert.
+        overwrite_mode: what to do about images that are there already.
+
+    Raises:
+        OptionsError: there are no images, two in one place, too many, or they are of another kind of
+            collection.
+        OutputExistsError: an image is there already, and the mode forbids to replace it.
+        OutputError: the destination cannot take the result.
+    """
+    folder, mode = local_folder(zarr_dir), OverwriteMode(overwrite_mode)
+    jobs = _jobs(tiled_images, folder, converter_options, mode)
+    set_up_collection(folder, tiled_images, collection_type, converter_options, mode)
+    return units_of(folder, jobs)
+
+
+def build_parallelization_list(
+    tiled_images: Sequence[TiledImage[Any, Any]],
+    *,
+    zarr_dir: str,
+    converter_options: ConverterOptions,
+    overwrite_mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
+) -> list[Unit]:
+    """A unit of work for each image of a collection that is set up; see `setup_images_for_conversion`."""
+    folder = local_folder(zarr_dir)
+    return units_of(folder, _jobs(tiled_images, folder, converter_options, OverwriteMode(overwrite_mode)))
+
+
+def units_of(zarr_dir: Path, jobs: Sequence[ImageJob]) -> list[Unit]:
+    """Write the documents of these jobs, and list a unit of work for each.
+
+    Raises:
+        OutputError: the documents cannot be written.
+    """
+    with new_run(zarr_dir) as run:
+        return [
+            {"zarr_url": job.zarr_url, "init_args": _init_args(job, write_dump(run, number, job))}
+            for number, job in enumerate(jobs)
+        ]
+
+
+def refuse_unlistable(zarr_urls: Sequence[str]) -> None:
+    """Make sure that Fractal can take these images as units of work.
+
+    Raises:
+        OptionsError: there are none, too many, or two in one place.
+    """
+    if not zarr_urls:
+        msg = "no images: expected at least one, found none: a job without images would pass for done"
+        raise OptionsError(msg)
+    if len(zarr_urls) > MOST_UNITS:
+        found = f"expected at most {MOST_UNITS} images in one job, found {len(zarr_urls)}"
+        msg = f"{found}: convert one acquisition at a time, or group fields of view into mosaics"
+        raise OptionsError(msg)
+    seen: set[str] = set()
+    for zarr_url in zarr_urls:
+        if zarr_url in seen:
+            remedy = "give them different names or acquisition ids"
+            msg = f"{zarr_url}: expected one image in this place, found two: {remedy}"
+            raise OptionsError(msg)
+        seen.add(zarr_url)
+
+
+def generic_compute_task(
+    *,
+    zarr_url: str,
+    init_args: ConvertParallelInitArgs | Mapping[str, Any],
+    collection_type: type[CollectionInterface],
+    image_loader_type: type[ImageLoaderInterface],
+    resource: Any | None = None,
+) -> ImageListUpdateDict:
+    """Convert the image of one unit of work.
+
+    Args:
+        zarr_url: where the image will be.
+        init_args: what init said of it.
+        collection_type: type of the image's collection.
+        image_loader_type: type of its tiles' loaders.
+        resource: what the loaders are given; None: what init was given.
+
+    Returns:
+        the update of the image list.
+
+    Raises:
+        ConversionError: the work order is nowhere, and the image is not there either.
+        Tiles2ZarrError: the image cannot be converted; see `tiles2zarr.converter.convert_image`.
+    """
+    return _compute(zarr_url, init_args, lambda _: (collection_type, image_loader_type), resource)
+
+
+def convert_listed_image(
+    zarr_url: str, init_args: ConvertParallelInitArgs | Mapping[str, Any]
+) -> ImageListUpdateDict:
+    """Convert the image of one unit of work of a format of this package; see `generic_compute_task`."""
+    return _compute(zarr_url, init_args, _kinds_of, None)
+
+
+def local_folder(url: str) -> Path:
+    """A destination as an absolute path.
+
+    Raises:
+        OptionsError: it is in an object store.
+    """
+    if "://" in url:
+        msg = f"{url}: expected a folder, found an address: choose a folder of a file system"
+        raise OptionsError(msg)
+    return Path(os.path.abspath(url))
+
+
+def join_url_paths(base_url: str, *paths: str) -> str:
+    """A folder or URL and the paths below it, with one ``/`` between each.
+
+    >>> join_url_paths("/data/zarr/", "plate.zarr", "A/01/0")
+    '/data/zarr/plate.zarr/A/01/0'
+    """
+    parts = [part for path in paths if (part := path.strip("/"))]
+    return "/".join([base_url.rstrip("/"), *parts]) if parts else base_url
+
+
+def _jobs(
+    images: Sequence[TiledImage[Any, Any]], zarr_dir: Path, options: ConverterOptions, mode: OverwriteMode
+) -> list[ImageJob]:
+    """A job for each image, none of which has anything against the destination."""
+    unused = _unused_channels(images)
+    jobs = [
+        ImageJob(image, join_url_paths(str(zarr_dir), image.path), options, mode, unused_channels=channels)
+        for image, channels in zip(images, unused, strict=True)
+    ]
+    refuse_unlistable([job.zarr_url for job in jobs])
+    for job in jobs:
+        _refuse_existing(job)
+    return jobs
+
+
+def _unused_channels(images: Sequence[TiledImage[Any, Any]]) -> list[tuple[int, ...]]:
+    """Per image the channels that neither it nor another image of its acquisition has."""
+    used: dict[object, set[int]] = {}
+    for image in images:
+        tiles = image.tiles
+        for first, count in np.unique(np.stack([tiles.c, tiles.length_c]), axis=1).T.tolist():
+            used.setdefault(image.details, set()).update(range(first, first + count))
+    return [tuple(c for c in range(len(image.channels)) if c not in used[image.details]) for image in images]
+
+
+def _refuse_existing(job: ImageJob) -> None:
+    """Refuse what is known to be in the way without the source's files; the rest is the compute task's."""
+    if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
+        return
+    if job.mode is OverwriteMode.NO_OVERWRITE:
+        remedy = "use mode Extend to keep it, mode Overwrite to replace it"
+        msg = f"{job.zarr_url}: expected no image, found one: {remedy}"
+        raise OutputExistsError(msg)
+    record = (read_attributes(job.target) or {}).get(RECORD)
+    if record is None or record.get("options") != recorded_options(job.options):
+        found = "one that is not complete" if record is None else "one of other options"
+        remedy = "use mode Overwrite to replace it"
+        msg = f"{job.zarr_url}: expected no image or this very one, found {found}: {remedy}"
+        raise OutputExistsError(msg)
+
+
+def _init_args(job: ImageJob, dump: Path) -> dict[str, Any]:
+    arguments = ConvertParallelInitArgs(
+        tiled_image_json_dump_url=str(dump),
+        converter_options=job.options,
+        overwrite_mode=job.mode,
+        attributes=image_attributes(job),
+        replaces=state_of(job.target) if job.mode is OverwriteMode.OVERWRITE else None,
+    )
+    return arguments.model_dump(mode="json")
+
+
+def _compute(
+    zarr_url: str,
+    init_args: ConvertParallelInitArgs | Mapping[str, Any],
+    kinds_of: Callable[[Mapping[str, Any]], Kinds],
+    resource: Any | None,
+) -> ImageListUpdateDict:
+    order = ConvertParallelInitArgs.model_validate(init_args)
+    target, dump = local_folder(zarr_url), Path(order.tiled_image_json_dump_url)
+    document = read_dump(dump)
+    if document is None:
+        # A job that was queued again after it had done its work.
+        if not is_published(target, order.replaces):
+            raise missing_dump(dump)
+        logger.info("%s is complete", zarr_url)
+        return update_of(zarr_url, target, order.attributes)
+    collection_type, image_loader_type = kinds_of(document)
+    job = ImageJob.from_document(
+        document,
+        zarr_url=str(target),
+        options=order.converter_options,
+        mode=order.overwrite_mode,
+        collection_type=collection_type,
+        image_loader_type=image_loader_type,
+    )
+    result = convert_image(job if resource is None else replace(job, resource=resource))
+    size = f"{result.bytes_in / 1e6:.1f} MB of pixels to {result.bytes_out / 1e6:.1f} MB of files"
+    logger.info("%s: %s, %d tiles, %s, %.1f s", zarr_url, result.status, result.tiles, size, result.seconds)
+    remove_dump(dump)
+    return update_of(zarr_url, target, order.attributes or image_attributes(job))
+
+
+def _kinds_of(document: Mapping[str, Any]) -> Kinds:
+    return _COLLECTIONS[document["collection_type"]], source_by_name(document["format"]).loader

@@ -1,0 +1,148 @@
+"""What would be converted, everything that is wrong with it, and what it would cost. Writes nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiles2zarr.converter import Acquisition, Plan, PlannedImage, plan
+from tiles2zarr.models import ConverterOptions, ImageInPlate
+
+if TYPE_CHECKING:
+    from tiles2zarr.errors import Finding
+
+# Groups, attributes and tables of an image; a plate adds a few for each well.
+_FILES_BESIDE_CHUNKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What `inspect` found out.
+
+    Attributes:
+        format: name of the source's format.
+        plan: what would be converted.
+    """
+
+    format: str
+    plan: Plan
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that was noticed."""
+        return self.plan.findings
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a conversion would be refused."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+    def document(self) -> dict[str, Any]:
+        """The inspection as ``--json`` prints it."""
+        return {
+            "format": self.format,
+            "images": [_image(planned) for planned in self.plan.images],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "cost": cost(self.plan),
+        }
+
+
+def inspect(
+    source: str | Path,
+    *,
+    format: str = "auto",  # noqa: A002 - the name it has on the command line
+    plate_name: str | None = None,
+    acquisition_id: int = 0,
+    options: ConverterOptions | None = None,
+    allow_outside: bool = False,
+) -> Inspection:
+    """Find out what would be converted.
+
+    Args:
+        source: the folder or file that the instrument left behind.
+        format: name of the source's format; ``auto`` finds it out.
+        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        acquisition_id: 0-based number of the run of the instrument.
+        options: how it would be converted.
+        allow_outside: tiles may lie outside the source's folder.
+
+    Raises:
+        Tiles2ZarrError: the source cannot be read at all.
+    """
+    path = Path(source).absolute()
+    acquisition = Acquisition(path, format, plate_name, acquisition_id, allow_outside=allow_outside)
+    planned = plan([acquisition], None, options or ConverterOptions())
+    return Inspection(planned.images[0].job.format, planned)
+
+
+def cost(plan: Plan) -> dict[str, float]:
+    """What a conversion takes: bytes are of uncompressed pixels (all levels), memory is of one process, MB."""
+    layouts = [planned.layout for planned in plan.images if planned.layout is not None]
+    return {
+        "bytes_in": sum(planned.bytes_in for planned in plan.images),
+        "bytes_out": sum(_bytes_out(planned) for planned in plan.images),
+        "files_out": sum(_files_out(planned) for planned in plan.images),
+        "peak_memory_mb": round(max((layout.memory.peak for layout in layouts), default=0) / 1e6, 1),
+    }
+
+
+def _image(planned: PlannedImage) -> dict[str, Any]:
+    image, placed = planned.job.image, planned.placed
+    collection = image.collection
+    in_plate = collection if isinstance(collection, ImageInPlate) else None
+    size = image.pixel_size
+    order = ["tczyx".index(axis) for axis in image.axes]
+    return {
+        "path": image.path,
+        "plate": in_plate.plate_name if in_plate is not None else None,
+        "well": in_plate.well if in_plate is not None else None,
+        "acquisition": in_plate.acquisition if in_plate is not None else None,
+        "axes": "".join(image.axes),
+        "shape": [placed.shape[axis] for axis in order] if placed is not None else None,
+        "dtype": image.data_type,
+        "pixel_size": {axis: size[axis] for axis in ("x", "y", "z", "t")},
+        "channels": [
+            {"label": channel.channel_label, "wavelength_id": channel.wavelength_id, "color": channel.color}
+            for channel in image.channels
+        ],
+        "fovs": _fields(planned),
+        "tiles": len(image.tiles),
+        "gaps": sum(gap.z_stop - gap.z_start for gap in planned.gaps),
+    }
+
+
+def _fields(planned: PlannedImage) -> list[dict[str, Any]]:
+    """Fields of view in field order, at the positions that the source gives them."""
+    tiles = planned.job.image.tiles
+    codes, rows = np.unique(tiles.fov, return_index=True)
+    return [
+        {
+            "name": tiles.fov_names[code],
+            "x": float(tiles.x[row]),
+            "y": float(tiles.y[row]),
+            "width": int(tiles.length_x[row]),
+            "height": int(tiles.length_y[row]),
+        }
+        for code, row in zip(codes, rows, strict=True)
+    ]
+
+
+def _bytes_out(planned: PlannedImage) -> int:
+    layout, dtype = planned.layout, planned.job.image.data_type
+    if layout is None or dtype is None:
+        return 0
+    shapes = layout.grid.shapes
+    share = sum(shape.y * shape.x for shape in shapes) / (shapes[0].y * shapes[0].x)
+    return math.ceil(layout.pixels * share) * np.dtype(dtype).itemsize
+
+
+def _files_out(planned: PlannedImage) -> int:
+    layout = planned.layout
+    if layout is None:
+        return 0
+    chunks = sum(layout.grid.file_count(level) for level in range(layout.grid.levels))
+    return chunks + layout.grid.levels + _FILES_BESIDE_CHUNKS

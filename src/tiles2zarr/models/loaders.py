@@ -1,0 +1,229 @@
+"""How the pixels of a tile are fetched.
+
+A loader is a small value that survives JSON; the pixels come when they are needed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from tiles2zarr.errors import SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiles2zarr.models.image_files import ImageHeader
+
+
+class TileShape(NamedTuple):
+    """The extent of a tile in pixels, planes, channels and timepoints."""
+
+    t: int
+    c: int
+    z: int
+    y: int
+    x: int
+
+
+class PlaneIndex(NamedTuple):
+    """A plane within its tile, counted from the tile's own start."""
+
+    t: int
+    c: int
+    z: int
+
+
+@dataclass(frozen=True, slots=True)
+class PixelHeader:
+    """What a loader can say of its pixels without decoding any.
+
+    Attributes:
+        planes: how many planes there are.
+        height: rows, px.
+        width: columns, px.
+        samples: 1 for grey, 3 for RGB, 4 for RGBA.
+        dtype: numpy's name of the pixel type.
+        file: the file the pixels are in, None where there is none.
+    """
+
+    planes: int
+    height: int
+    width: int
+    samples: int
+    dtype: str
+    file: Path | None = None
+
+
+class ImageLoaderInterface(BaseModel, ABC):
+    """Fetches the pixels of one tile.
+
+    Subclass it for a source of your own: fields that survive JSON, and `load_data`. Where a tile holds many
+    planes, override `load_plane` too, so that one plane costs one read. Override `read_header` so that
+    mistakes are found before a conversion starts.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @abstractmethod
+    def load_data(self, resource: Any | None = None) -> NDArray[Any]:
+        """All pixels of the tile: axes t, c, z, y, x in this order, those of length 1 may be left out.
+
+        Args:
+            resource: whatever the converter was started with, usually the base folder of relative paths.
+        """
+
+    def load_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
+        """The pixels of one plane, axes y and x.
+
+        Args:
+            plane: which one, counted from the tile's start.
+            shape: the tile's extent, against which the data are checked.
+            resource: as for `load_data`.
+
+        Raises:
+            SourceError: the data have another shape than the tile.
+        """
+        data: NDArray[Any] = as_tczyx(self.load_data(resource), shape, self.describe_source(resource))[plane]
+        return data
+
+    def read_header(self, resource: Any | None = None) -> PixelHeader | None:
+        """Shape and type without decoding pixels; None where only reading can tell."""
+        return None
+
+    def sample_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
+        """Some pixels of a plane, for display ranges; the same ones each time."""
+        return self.load_plane(plane, shape, resource)[::8, ::8].ravel()
+
+    def source_file(self, resource: Any | None = None) -> Path | None:
+        """The file the pixels are in; None where there is none."""
+        return None
+
+    def describe_source(self, resource: Any | None = None) -> str:
+        """Where the pixels come from, for messages."""
+        file = self.source_file(resource)
+        return str(file) if file is not None else repr(self)
+
+    def find_data_type(self, resource: Any | None = None) -> str:
+        """Numpy's name of the pixel type, from the header where there is one, else from the pixels."""
+        header = self.read_header(resource)
+        return header.dtype if header is not None else str(self.load_data(resource).dtype)
+
+
+ImageLoaderInterfaceType = TypeVar("ImageLoaderInterfaceType", bound=ImageLoaderInterface)
+
+
+class DefaultImageLoader(ImageLoaderInterface):
+    """Planes of an image file: TIFF, BigTIFF, PNG, JPEG, BMP or NPY.
+
+    The pages of a file hold the tile's planes, z running fastest, then c, then t. A colour page is one plane
+    with three channels.
+
+    Attributes:
+        file_path: absolute, or relative to the resource.
+        first_page: the page that holds the tile's first plane.
+    """
+
+    file_path: Annotated[str, StringConstraints(min_length=1)]
+    first_page: int = 0
+
+    def path(self, resource: Any | None = None) -> Path:
+        """The file, found from the resource."""
+        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
+
+    def load_data(self, resource: Any | None = None) -> NDArray[Any]:
+        """All pages of the file (axes page, y, x; page left out where there is one), colours as channels."""
+        import numpy as np
+
+        from tiles2zarr.models.image_files import read_plane
+
+        file = self.path(resource)
+        pages = [read_plane(file, page) for page in range(self.first_page, self._header(resource).planes)]
+        data = np.stack([_channels_first(page) for page in pages])
+        return data[0] if len(pages) == 1 else data
+
+    def load_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
+        """One page, or one colour of one page."""
+        from tiles2zarr.models.image_files import read_plane
+
+        page, color = self._page(plane, shape, resource)
+        return _one_color(read_plane(self.path(resource), page), color, shape, self.describe_source(resource))
+
+    def sample_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
+        """A few strips of the page, as they lie in the file."""
+        from tiles2zarr.models.image_files import sample_plane
+
+        page, color = self._page(plane, shape, resource)
+        if color is not None:
+            return super().sample_plane(plane, shape, resource)
+        return sample_plane(self.path(resource), page)
+
+    def read_header(self, resource: Any | None = None) -> PixelHeader:
+        """Pages, shape and type from the file's header."""
+        header = self._header(resource)
+        return PixelHeader(
+            header.planes - self.first_page,
+            header.height,
+            header.width,
+            header.samples,
+            header.dtype,
+            self.path(resource),
+        )
+
+    def source_file(self, resource: Any | None = None) -> Path:
+        """The image file."""
+        return self.path(resource)
+
+    def _header(self, resource: Any | None) -> ImageHeader:
+        from tiles2zarr.models.image_files import read_header
+
+        return read_header(self.path(resource))
+
+    def _page(self, plane: PlaneIndex, shape: TileShape, resource: Any | None) -> tuple[int, int | None]:
+        """The page of a plane and, on a colour page, which of its colours."""
+        if shape.c == 3 and self._header(resource).samples >= 3:
+            return self.first_page + plane.t * shape.z + plane.z, plane.c
+        return self.first_page + (plane.t * shape.c + plane.c) * shape.z + plane.z, None
+
+
+def as_tczyx(data: NDArray[Any], shape: TileShape, source: str) -> NDArray[Any]:
+    """The data of a tile with all five axes.
+
+    Accepted are all five axes, the ones that are longer than 1, z, y, x, or, for a tile of three channels, a
+    colour image (y, x, 3 or 4).
+
+    Raises:
+        SourceError: any other shape.
+    """
+    if data.ndim == 3 and shape.c == 3 and data.shape[:2] == shape[3:] and data.shape[2] in (3, 4):
+        data = data[..., :3].transpose(2, 0, 1)
+    long = tuple(length for length in shape[:3] if length > 1)
+    if data.shape[-2:] != shape[3:] or tuple(length for length in data.shape[:-2] if length > 1) != long:
+        expected = f"{tuple(shape)} (t, c, z, y, x)"
+        msg = f"{source}: expected {expected}, found {data.shape}: correct the tile's lengths"
+        raise SourceError(msg)
+    return data.reshape(shape)
+
+
+def _channels_first(page: NDArray[Any]) -> NDArray[Any]:
+    return page if page.ndim == 2 else page[..., :3].transpose(2, 0, 1)
+
+
+def _one_color(page: NDArray[Any], color: int | None, shape: TileShape, source: str) -> NDArray[Any]:
+    import numpy as np
+
+    if page.shape[:2] != shape[3:]:
+        found = f"{page.shape[0]} x {page.shape[1]}"
+        msg = f"{source}: expected {shape.y} x {shape.x} px (height x width), found {found}"
+        raise SourceError(msg)
+    if color is not None:
+        return np.ascontiguousarray(page[..., color])
+    if page.ndim != 2:
+        remedy = "set length_c = 3 for its tile, or convert it to grey"
+        msg = f"{source}: expected a grey image, found {page.shape[2]} colours per pixel: {remedy}"
+        raise SourceError(msg)
+    return page

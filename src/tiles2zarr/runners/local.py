@@ -1,0 +1,246 @@
+"""Running a plan on this machine: several images at a time in threads, and in processes when asked."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiles2zarr.converter import Acquisition, ImageResult, Plan, begin, convert_image, plan
+from tiles2zarr.errors import OptionsError, Tiles2ZarrError
+from tiles2zarr.models import ConverterOptions, OverwriteMode
+from tiles2zarr.runners.progress import Progress, Silent
+from tiles2zarr.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.queues import SimpleQueue
+
+    from tiles2zarr.core.job import ImageJob
+    from tiles2zarr.runners.report import ConversionReport
+
+
+def convert(
+    source: str | Path,
+    dest: str | Path,
+    *,
+    format: str = "auto",
+    plate_name: str | None = None,
+    acquisition_id: int = 0,
+    mode: OverwriteMode | str = OverwriteMode.NO_OVERWRITE,
+    options: ConverterOptions | None = None,
+    workers: int = 1,
+    allow_outside: bool = False,
+    progress: Progress | None = None,
+) -> ConversionReport:
+    """Convert one acquisition into OME-Zarr.
+
+    Args:
+        source: the folder or file that the instrument left behind.
+        dest: the folder that gets the plate or the images.
+        format: name of the source's format; ``auto`` finds it out.
+        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        acquisition_id: 0-based number of the run of the instrument.
+        mode: what to do about images that are there already.
+        options: how to convert.
+        workers: processes; each has its share of the cores as threads.
+        allow_outside: tiles may lie outside the source's folder.
+        progress: hears how the run goes on.
+
+    Returns:
+        what became of every image; one that failed is in it and does not stop the others.
+
+    Raises:
+        PreflightError: something is wrong with the source or the destination; nothing was written.
+        Tiles2ZarrError: the source cannot be read at all, or an option is wrong; nothing was written.
+    """
+    from tiles2zarr.runners.report import ConversionReport
+
+    started = time.monotonic()
+    progress = progress or Silent()
+    progress.planning()
+    acquisition = Acquisition(
+        Path(source).absolute(), format, plate_name, acquisition_id, allow_outside=allow_outside
+    )
+    planned = plan([acquisition], Path(dest).absolute(), options or ConverterOptions(), OverwriteMode(mode))
+    begin(planned)
+    progress.started(planned)
+    results = {result.zarr_url: result for result in run(planned, workers, progress)}
+    in_order = tuple(results[image.job.zarr_url] for image in planned.images)
+    return ConversionReport(
+        in_order, planned.findings, round(time.monotonic() - started, 3), peak_memory_mb(), __version__
+    )
+
+
+def run(plan: Plan, workers: int, progress: Progress) -> Iterator[ImageResult]:
+    """Convert the images of a plan, and yield what became of each as soon as it is known.
+
+    Args:
+        plan: a plan that has begun.
+        workers: processes; 1 works in this one.
+        progress: hears how the run goes on.
+
+    Raises:
+        OptionsError: there are fewer workers than one.
+    """
+    if workers < 1:
+        msg = f"workers: expected at least 1, found {workers}"
+        raise OptionsError(msg)
+    jobs = [image.job for image in plan.images]
+    threads = min(
+        (image.layout.memory.threads for image in plan.images if image.layout is not None), default=1
+    )
+    workers = min(workers, len(jobs))
+    outcomes = (
+        _in_processes(jobs, workers, progress)
+        if workers > 1
+        else _in_threads(jobs, min(threads, len(jobs)), progress)
+    )
+    for result in outcomes:
+        progress.finished(result)
+        yield result
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory that this process or one of its children ever had, MB."""
+    if os.name == "nt":
+        return 0.0
+    import resource
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(peak * unit / 1e6, 1)
+
+
+def _convert(job: ImageJob, share: int, advanced: Any) -> ImageResult:
+    """Convert one image; what is wrong with it becomes its result, so that the others go on."""
+    started = time.monotonic()
+    try:
+        return convert_image(job, share=share, progress=advanced)
+    except Tiles2ZarrError as error:
+        seconds = round(time.monotonic() - started, 3)
+        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, seconds, error=str(error))
+
+
+class _Stopped(BaseException):
+    """Ends an image in work after its current unit, once the run was interrupted."""
+
+
+def _until(stopped: Any, advanced: Callable[[int], None]) -> Callable[[int], None]:
+    """A progress function that ends the image in work once the event is set."""
+
+    def tell(pixels: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        advanced(pixels)
+
+    return tell
+
+
+def _in_threads(jobs: Sequence[ImageJob], at_once: int, progress: Progress) -> Iterator[ImageResult]:
+    """Whole images side by side: fewer hand-overs than sharing each image among all threads."""
+    if at_once == 1:
+        yield from (_convert(job, 1, progress.advanced) for job in jobs)
+        return
+    stopped = threading.Event()
+    tell = _until(stopped, progress.advanced)
+    with ThreadPoolExecutor(at_once, thread_name_prefix="image") as pool:
+        futures = [pool.submit(_convert, job, at_once, tell) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_processes(jobs: Sequence[ImageJob], workers: int, progress: Progress) -> Iterator[ImageResult]:
+    """One image at a time in each process, which has its share of the cores."""
+    jobs = [_with_share(job, workers) for job in jobs]
+    context = multiprocessing.get_context("spawn")
+    stopped = context.Event()
+    with _listening(context.SimpleQueue(), progress) as told:
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_join, initargs=(told, stopped))
+        with pool:
+            waiting: dict[Future[ImageResult], ImageJob] = {
+                pool.submit(_convert_in_worker, job): job for job in jobs
+            }
+            try:
+                while waiting:
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield _outcome(future, waiting.pop(future))
+            finally:
+                stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(future: Future[ImageResult], job: ImageJob) -> ImageResult:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        error = (
+            f"{job.image.path}: a worker process died (killed, or out of memory): "
+            "use fewer workers, then run again with mode Extend"
+        )
+        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, 0.0, error=error)
+
+
+def _with_share(job: ImageJob, workers: int) -> ImageJob:
+    """A job whose threads are one worker's share of the cores."""
+    from tiles2zarr.writer.memory import available_cores
+
+    runtime = job.options.runtime
+    threads = runtime.threads or max(1, available_cores() // workers)
+    options = job.options.model_copy(update={"runtime": runtime.model_copy(update={"threads": threads})})
+    return replace(job, options=options)
+
+
+_worker_advanced: Callable[[int], None]
+
+
+def _join(told: SimpleQueue[int | None], stopped: Any) -> None:
+    """Start of a worker process: where to tell of progress, and how the run is stopped.
+
+    Ctrl-C reaches every process of a terminal; the main one alone decides what follows.
+    """
+    global _worker_advanced
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker_advanced = _until(stopped, told.put)
+
+
+def _convert_in_worker(job: ImageJob) -> ImageResult:
+    return _convert(job, 1, _worker_advanced)
+
+
+@contextmanager
+def _listening(queue: SimpleQueue[int | None], progress: Progress) -> Iterator[SimpleQueue[int | None]]:
+    """Pass on what worker processes tell, until the block ends."""
+
+    def listen() -> None:
+        while (pixels := queue.get()) is not None:
+            progress.advanced(pixels)
+
+    listener = threading.Thread(target=listen, name="progress", daemon=True)
+    listener.start()
+    try:
+        yield queue
+    finally:
+        queue.put(None)
+        listener.join()

@@ -1,0 +1,104 @@
+"""The arrays of an image's levels, through zarr-python with the zarrs codec pipeline."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from tiles2zarr.core.tiled_image import axis_order
+from tiles2zarr.models import Compression
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import zarr
+    from numpy.typing import NDArray
+
+    from tiles2zarr.models import Axis, OmeZarrOptions
+    from tiles2zarr.writer.grid import Grid, UnitIndex
+
+# zarrs orders the chunks of a shard by whichever of its threads comes first: one thread makes the bytes the same each time. The
+# parallelism is ours. The variable is read when zarrs is loaded.
+if "zarrs" not in sys.modules:
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
+
+_PIPELINE = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
+_DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
+
+
+def create_levels(
+    folder: Path, grid: Grid, axes: Sequence[Axis], dtype: str, options: OmeZarrOptions
+) -> list[zarr.Array[Any]]:
+    """Empty arrays named 0, 1, … in a folder, one for each level. Chunks that hold nothing but zeros are never stored.
+
+    Args:
+        folder: the image's group.
+        grid: levels, chunks and shards.
+        axes: the axes of the arrays, of t, c, z, y, x.
+        dtype: numpy's name of the pixel type.
+        options: NGFF version and compression.
+    """
+    import zarr
+
+    order = axis_order(axes)
+    is_v2 = options.ngff_version == "0.4"
+
+    def select(lengths: Sequence[int]) -> tuple[int, ...]:
+        return tuple(lengths[axis] for axis in order)
+
+    arrays = []
+    with zarr.config.set({**_PIPELINE, "array.write_empty_chunks": False}):
+        for level, shape in enumerate(grid.shapes):
+            array = zarr.create_array(
+                store=folder / str(level),
+                shape=select(shape),
+                chunks=select((1, 1, *grid.chunk)),
+                shards=select((1, 1, *grid.shard)) if grid.shard is not None else None,
+                dtype=dtype,
+                compressors=_compressor(options),
+                filters=None,
+                fill_value=0,
+                zarr_format=2 if is_v2 else 3,
+                chunk_key_encoding={"name": "v2" if is_v2 else "default", "separator": "/"},
+                dimension_names=None if is_v2 else list(axes),
+            )
+            arrays.append(cast("zarr.Array[Any]", array))
+    return arrays
+
+
+def open_level(folder: Path, level: int | str) -> zarr.Array[Any]:
+    """An array that exists, for reading."""
+    import zarr
+
+    with zarr.config.set(_PIPELINE):
+        return cast("zarr.Array[Any]", zarr.open_array(folder / str(level), mode="r"))
+
+
+def write_block(
+    array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: tuple[slice, slice, slice], block: NDArray[Any]
+) -> None:
+    """Write the pixels of a unit (axes z, y, x) where they belong."""
+    place = (slice(unit.t, unit.t + 1), slice(unit.c, unit.c + 1), *extent)
+    order = axis_order(axes)
+    selection = tuple(place[axis] for axis in order)
+    array[selection] = block.reshape(tuple((1, 1, *block.shape)[axis] for axis in order))
+
+
+def _compressor(options: OmeZarrOptions) -> Any:
+    from zarr.codecs import BloscCodec, ZstdCodec
+
+    if options.compression is Compression.NONE:
+        return None
+    default = _DEFAULT_LEVEL[options.compression]
+    level = default if options.compression_level is None else options.compression_level
+    if options.ngff_version == "0.5":
+        if options.compression is Compression.ZSTD:
+            return ZstdCodec(level=level)
+        return BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
+    import numcodecs
+
+    if options.compression is Compression.ZSTD:
+        return numcodecs.Zstd(level=level)
+    return numcodecs.Blosc(cname="lz4", clevel=level, shuffle=numcodecs.Blosc.SHUFFLE)

@@ -1,0 +1,108 @@
+"""Publishing an image in one step: it is written beside its place under a hidden name, then renamed.
+
+A reader sees the old image or the new one, whole, or none. What a killed run left is removed by whoever holds the image's lock next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiles2zarr.writer.lock import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """The places of one image while it is written.
+
+    Attributes:
+        target: where the image will be.
+        folder: where it is written.
+    """
+
+    target: Path
+    folder: Path
+
+    def publish(self) -> None:
+        """Put the written image in its place, and remove the one it replaces."""
+        if not self.target.exists():
+            os.rename(self.folder, self.target)
+        elif _exchange(self.folder, self.target):
+            shutil.rmtree(self.folder)
+        else:
+            old = _hidden(self.target, "old")
+            os.rename(self.target, old)
+            os.rename(self.folder, self.target)
+            shutil.rmtree(old)
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Staging]:
+    """Hold an image's lock, with an empty staging folder beside it; the folder is gone afterwards, published or not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(_hidden(target, "lock")):
+        recover(target)
+        staging = Staging(target, _hidden(target, "staging"))
+        staging.folder.mkdir()
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging.folder, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Clear what a killed run left of an image. To be called by the holder of its lock.
+
+    An image that was moved aside and never replaced comes back.
+    """
+    old = _hidden(target, "old")
+    if old.exists():
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            os.rename(old, target)
+    staging = _hidden(target, "staging")
+    if staging.exists():
+        shutil.rmtree(staging)
+
+
+def _hidden(target: Path, role: str) -> Path:
+    return target.with_name(f".{target.name}.{role}")
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two folders in one step; False where the system or the file system cannot."""
+    rename = _renameat2()
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV):
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+@cache
+def _renameat2() -> Any | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+        function.restype = ctypes.c_int
+    return function

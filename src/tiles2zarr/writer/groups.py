@@ -1,0 +1,95 @@
+"""Zarr groups and their attributes, as plain JSON documents of either Zarr version, written in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any, Literal
+
+from tiles2zarr.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NgffVersion = Literal["0.4", "0.5"]
+
+
+def write_group(folder: Path, attributes: Mapping[str, Any], ngff_version: NgffVersion) -> None:
+    """Make a folder a Zarr group with these attributes; whatever else is in it stays.
+
+    A reader sees the old attributes or the new ones, never a part.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if ngff_version == "0.4":
+        write_json(folder / ".zgroup", {"zarr_format": 2})
+        write_json(folder / ".zattrs", attributes)
+    else:
+        write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def group_version(folder: Path) -> NgffVersion | None:
+    """The NGFF version that goes with the group's Zarr version; None where there is no group."""
+    if (folder / ".zgroup").is_file():
+        return "0.4"
+    return "0.5" if (folder / "zarr.json").is_file() else None
+
+
+def read_attributes(folder: Path) -> dict[str, Any] | None:
+    """The attributes of a group; None where there is no group.
+
+    Raises:
+        OutputError: its metadata are no JSON document.
+    """
+    version = group_version(folder)
+    if version is None:
+        return None
+    file = folder / (".zattrs" if version == "0.4" else "zarr.json")
+    try:
+        document: dict[str, Any] = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        msg = f"{file}: expected a JSON document, found something else ({error}): repair or remove it"
+        raise OutputError(msg) from error
+    return document if version == "0.4" else dict(document.get("attributes", {}))
+
+
+def ngff_attributes(attributes: Mapping[str, Any], ngff_version: NgffVersion) -> dict[str, Any]:
+    """NGFF metadata where their version keeps them: at the top for 0.4, below ``ome`` for 0.5."""
+    return dict(attributes) if ngff_version == "0.4" else {"ome": {"version": "0.5", **attributes}}
+
+
+def read_ngff(folder: Path) -> dict[str, Any]:
+    """The NGFF metadata of a group of either version; empty where there are none."""
+    attributes = read_attributes(folder) or {}
+    found: dict[str, Any] = attributes.get("ome", attributes)
+    return found
+
+
+def write_json(file: Path, document: Any) -> None:
+    """Write a JSON document in one step, whatever is interrupted or reads at the same time."""
+    write_bytes(file, (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write a file in one step: a hidden temporary name first, then renamed over the old one."""
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it; read once, before there are threads."""
+    return _UMASK
+
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)

@@ -1,0 +1,190 @@
+"""The planes a writer needs, decoded once: which unit needs which plane, and a bounded cache of those that several need."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiles2zarr.errors import SourceError
+from tiles2zarr.models import ImageLoaderInterface, PlaneIndex, TileShape
+from tiles2zarr.models.loaders import as_tczyx
+from tiles2zarr.writer.grid import UnitIndex, in_z_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from tiles2zarr.core.placed_image import PlacedImage, Planes
+    from tiles2zarr.writer.grid import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which units hold pixels of which planes.
+
+    Attributes:
+        planes: every plane of the image.
+        units: the units of level 0 that hold any pixel, in the order in which they are written.
+        planes_of: for each of them its planes, in tile order.
+        uses: for each plane the number of units that need it.
+    """
+
+    planes: Planes
+    units: tuple[UnitIndex, ...]
+    planes_of: Mapping[UnitIndex, NDArray[np.int64]]
+    uses: NDArray[np.int64]
+
+
+def cover(placed: PlacedImage, grid: Grid) -> Coverage:
+    """Find the units that hold pixels, and their planes. Costs what the tiles cost, not what the extent does."""
+    planes, tiles = placed.planes(), placed.image.tiles
+    x, y = placed.x[planes.tile], placed.y[planes.tile]
+    first_i, first_j = y // grid.unit.y, x // grid.unit.x
+    rows = (y + tiles.length_y[planes.tile] - 1) // grid.unit.y - first_i + 1
+    columns = (x + tiles.length_x[planes.tile] - 1) // grid.unit.x - first_j + 1
+    uses = rows * columns
+    plane = np.repeat(np.arange(len(planes)), uses)
+    within = np.arange(len(plane)) - np.repeat(np.cumsum(uses) - uses, uses)
+    di, dj = np.divmod(within, columns[plane])
+    keys = np.stack(
+        [planes.t[plane], planes.c[plane], planes.z[plane] // grid.unit.z, first_i[plane] + di, first_j[plane] + dj], axis=1
+    )
+    order = np.lexsort(keys.T[::-1])
+    keys, plane = keys[order], plane[order]
+    starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=-1), axis=1))
+    groups = np.split(plane, starts[1:])
+    planes_of = {UnitIndex(*map(int, keys[start])): group for start, group in zip(starts, groups, strict=True)}
+    return Coverage(planes, tuple(in_z_order(planes_of)), planes_of, uses)
+
+
+class PlaneReader:
+    """Decodes planes, each once as far as the cache allows. Safe to use from several threads."""
+
+    def __init__(self, placed: PlacedImage, coverage: Coverage, dtype: str, resource: Any | None, cache_bytes: int) -> None:
+        """Read planes of an image.
+
+        Args:
+            placed: the image.
+            coverage: its planes and how often each is needed.
+            dtype: numpy's name of the output's pixel type.
+            resource: what the tiles' loaders are given.
+            cache_bytes: how much may be kept for units still to come.
+        """
+        self._tiles = placed.image.tiles
+        self._planes = coverage.planes
+        self._uses = coverage.uses
+        self._dtype = np.dtype(dtype)
+        self._resource = resource
+        self._cache = DecodedCache(cache_bytes)
+        kind = self._tiles.loaders.kind
+        # A loader that only knows whole tiles is asked once for a tile, not once for each of its planes.
+        self._loads_whole_tiles = kind.load_plane is ImageLoaderInterface.load_plane
+
+    def read(self, plane: int) -> NDArray[Any]:
+        """The pixels of a plane, axes y and x, in the output's type.
+
+        Raises:
+            SourceError: they cannot be read, or have another shape or type than the tile.
+        """
+        planes = self._planes
+        tile = int(planes.tile[plane])
+        shape = self.shape(tile)
+        index = PlaneIndex(int(planes.tile_t[plane]), int(planes.tile_c[plane]), int(planes.tile_z[plane]))
+        uses = int(self._uses[plane])
+        if self._loads_whole_tiles and shape.t * shape.c * shape.z > 1:
+            uses *= shape.t * shape.c * shape.z
+            return self._cache.get((tile,), uses, lambda: self._whole_tile(tile, shape))[index]
+        return self._cache.get((tile, index), uses, lambda: self._plane(tile, index, shape))
+
+    def shape(self, tile: int) -> TileShape:
+        """The extent of a tile."""
+        tiles = self._tiles
+        lengths = (tiles.length_t, tiles.length_c, tiles.length_z, tiles.length_y, tiles.length_x)
+        return TileShape(*(int(length[tile]) for length in lengths))
+
+    def _plane(self, tile: int, index: PlaneIndex, shape: TileShape) -> NDArray[Any]:
+        with self._naming(tile):
+            pixels = self._tiles.loaders[tile].load_plane(index, shape, self._resource)
+        if pixels.shape != shape[3:]:
+            found = " x ".join(map(str, pixels.shape))
+            msg = f"{self._describe(tile)}: expected {shape.y} x {shape.x} px (height x width), found {found}: correct the tile's lengths"
+            raise SourceError(msg)
+        return self._typed(pixels, tile)
+
+    def _whole_tile(self, tile: int, shape: TileShape) -> NDArray[Any]:
+        with self._naming(tile):
+            data = self._tiles.loaders[tile].load_data(self._resource)
+        return self._typed(as_tczyx(data, shape, self._describe(tile)), tile)
+
+    @contextmanager
+    def _naming(self, tile: int) -> Iterator[None]:
+        """Say which tile could not be read; a loader's own message may not know."""
+        try:
+            yield
+        except OSError as error:
+            msg = f"{self._describe(tile)}: cannot be read: {error.strerror or error}: check the file and its permissions"
+            raise SourceError(msg) from error
+
+    def _typed(self, pixels: NDArray[Any], tile: int) -> NDArray[Any]:
+        if pixels.dtype == self._dtype:
+            return pixels
+        if not np.can_cast(pixels.dtype, self._dtype, "safe"):
+            msg = f"{self._describe(tile)}: expected pixels that fit {self._dtype}, found {pixels.dtype}: set data_type to a type that holds both"
+            raise SourceError(msg)
+        return pixels.astype(self._dtype)
+
+    def _describe(self, tile: int) -> str:
+        return self._tiles.describe(tile, self._resource)
+
+
+class DecodedCache:
+    """Arrays that are needed a known number of times. What exceeds the bound is dropped, oldest use first, and made again."""
+
+    def __init__(self, largest: int) -> None:
+        """Keep at most `largest` bytes."""
+        self._largest = largest
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
+        self._left: dict[Hashable, int] = {}
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, uses: int, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The array of a key, made at most once at a time.
+
+        Args:
+            key: names the array.
+            uses: how often it will be asked for in all.
+            make: makes it.
+        """
+        if uses == 1:
+            return make()
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                array = self._kept.get(key)
+            if array is None:
+                array = make()
+            self._used(key, uses, array)
+        return array
+
+    def _used(self, key: Hashable, uses: int, array: NDArray[Any]) -> None:
+        with self._lock:
+            left = self._left[key] = self._left.get(key, uses) - 1
+            known = self._kept.pop(key, None)
+            self._bytes -= known.nbytes if known is not None else 0
+            if left == 0:
+                del self._left[key], self._making[key]
+                return
+            self._kept[key] = array
+            self._bytes += array.nbytes
+            while self._bytes > self._largest:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.nbytes

@@ -1,0 +1,165 @@
+"""Work orders on disk: late, missing, damaged, removed, and those of two runs."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.table_plates import small_plate
+from tiles2zarr.converter import Acquisition, plan
+from tiles2zarr.errors import ConversionError, OptionsError, OutputError
+from tiles2zarr.fractal.dumps import FOLDER, RETRIES, new_run, read_dump, remove_dump, write_dump
+from tiles2zarr.models import ConverterOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tiles2zarr.core.job import ImageJob
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> ImageJob:
+    folder = tmp_path_factory.mktemp("source")
+    source = small_plate(folder / "plate", wells=(("C", 7),)).write()
+    return plan([Acquisition(source)], folder / "zarr", ConverterOptions()).images[0].job
+
+
+class Clock:
+    """Time that passes only by waiting; a document appears in it when it is due."""
+
+    def __init__(self, file: Path, content: bytes, due: float) -> None:
+        self.waits: list[float] = []
+        self._file, self._content, self._due = file, content, due
+
+    def wait(self, seconds: float) -> None:
+        before = sum(self.waits)
+        self.waits.append(seconds)
+        if before < self._due <= sum(self.waits):
+            self._file.write_bytes(self._content)
+
+
+def test_a_work_order_holds_the_job_and_the_kind_of_its_collection(tmp_path: Path, job: ImageJob) -> None:
+    with new_run(tmp_path) as run:
+        document = read_dump(write_dump(run, 0, job))
+    assert document == {"collection_type": "ImageInPlate", **json.loads(json.dumps(job.document()))}
+    assert document["format"] == "table"
+
+
+def test_a_run_has_a_folder_of_its_own_below_the_destination(tmp_path: Path, job: ImageJob) -> None:
+    with new_run(tmp_path) as first, new_run(tmp_path) as second:
+        files = [write_dump(run, 3, job) for run in (first, second)]
+    assert [file.relative_to(tmp_path).parts[::2] for file in files] == [(FOLDER, "3.json")] * 2
+    assert first.name < second.name
+    assert sorted(path.name for path in first.iterdir()) == ["3.json"]
+
+
+@pytest.mark.parametrize("late", [0.01, 0.5, 3.0, 8.0])
+def test_a_late_work_order_is_found(tmp_path: Path, late: float) -> None:
+    file = tmp_path / "0.json"
+    clock = Clock(file, b'{"image": 1}', late)
+    assert read_dump(file, clock.wait) == {"image": 1}
+    assert sum(clock.waits) < 2 * late + 0.1
+
+
+def test_a_work_order_that_is_half_there_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "0.json"
+    file.write_bytes(b'{"ima')
+    assert read_dump(file, Clock(file, b'{"image": 1}', 1.0).wait) == {"image": 1}
+
+
+def test_a_work_order_that_never_comes_is_given_up_after_about_ten_seconds(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "0.json", b"", 1e9)
+    assert read_dump(tmp_path / "0.json", clock.wait) is None
+    assert 8 < sum(clock.waits) < 13
+    assert all(
+        later == pytest.approx(2 * earlier)
+        for earlier, later in zip(clock.waits, clock.waits[1:], strict=False)
+    )
+
+
+def test_the_number_of_retries_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for retries in (0, 3, 14):
+        monkeypatch.setenv(RETRIES, str(retries))
+        clock = Clock(tmp_path / "0.json", b"", 1e9)
+        assert read_dump(tmp_path / "0.json", clock.wait) is None
+        assert len(clock.waits) == retries
+
+
+def test_a_number_of_retries_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RETRIES, "often")
+    with pytest.raises(
+        OptionsError, match=r"TILES2ZARR_DUMP_RETRIES: expected a number of retries .* found 'often'"
+    ):
+        read_dump(tmp_path / "0.json")
+
+
+def test_a_damaged_work_order_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RETRIES, "1")
+    (tmp_path / "0.json").write_bytes(b'{"ima')
+    with pytest.raises(ConversionError, match=r"0\.json: expected a work order in JSON"):
+        read_dump(tmp_path / "0.json")
+
+
+def test_the_last_work_order_takes_the_folders_with_it(tmp_path: Path, job: ImageJob) -> None:
+    with new_run(tmp_path) as run:
+        files = [write_dump(run, number, job) for number in range(2)]
+    remove_dump(files[0])
+    assert files[1].exists()
+    remove_dump(files[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_a_work_order_twice_is_no_error(tmp_path: Path, job: ImageJob) -> None:
+    with new_run(tmp_path) as run:
+        file = write_dump(run, 0, job)
+    remove_dump(file)
+    remove_dump(file)
+
+
+def test_the_folder_of_another_run_stays(tmp_path: Path, job: ImageJob) -> None:
+    with new_run(tmp_path) as first, new_run(tmp_path) as second:
+        gone, kept = write_dump(first, 0, job), write_dump(second, 0, job)
+    content = kept.read_bytes()
+    remove_dump(gone)
+    assert not first.exists()
+    assert kept.read_bytes() == content
+
+
+def test_only_folders_of_work_orders_are_removed(tmp_path: Path) -> None:
+    file = tmp_path / "mine" / "run" / "0.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    remove_dump(file)
+    assert file.parent.is_dir()
+
+
+def test_a_run_that_fails_leaves_no_work_order(tmp_path: Path, job: ImageJob) -> None:
+    with pytest.raises(KeyboardInterrupt), new_run(tmp_path) as run:
+        write_dump(run, 0, job)
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_destination_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"), new_run(tmp_path / "file"):
+        pass
+
+
+def test_runs_that_begin_while_others_end_do_not_disturb_each_other(tmp_path: Path, job: ImageJob) -> None:
+    def begin_and_end(_: int) -> None:
+        with new_run(tmp_path) as run:
+            file = write_dump(run, 0, job)
+        assert read_dump(file) is not None
+        remove_dump(file)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(begin_and_end, range(300)))
+    assert list(tmp_path.iterdir()) == []
