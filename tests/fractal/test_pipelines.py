@@ -1,4 +1,4 @@
-"""A converter of somebody else's: its own kinds of collection, loader, filter, validator and registration step."""
+"""A converter of somebody else's: its own kinds of collection, loader, filter, validator and step."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_a_validator_sees_every_image_with_its_model_and_the_resource() -> None:
 
 
 def test_a_validator_without_a_function_is_refused() -> None:
-    with pytest.raises(OptionsError, match="'few tiles': no function has that name .* add_validator"):
+    with pytest.raises(OptionsError, match=r"'few tiles': no function has that name .* add_validator"):
         tiles_aggregation_pipeline(slide_tiles(), converter_options=OPTIONS, validators=[FewTiles(most=1)])
 
 
@@ -265,13 +265,17 @@ def test_the_creation_pipeline_writes_an_image_and_opens_it(tmp_path: Path) -> N
     assert opened.get_image().pixel_size.x == 2.0
 
 
-def test_the_creation_pipeline_heeds_the_mode(tmp_path: Path) -> None:
-    (image,) = tiles_aggregation_pipeline(slide_tiles(), converter_options=OPTIONS)
+def test_the_creation_pipeline_replaces_another_image_only_on_demand(tmp_path: Path) -> None:
+    (image, other) = (
+        tiles_aggregation_pipeline(slide_tiles(fields), converter_options=OPTIONS)[0] for fields in (2, 3)
+    )
+    url = str(tmp_path / image.path)
     create(image, tmp_path, default_steps())
     with pytest.raises(OutputExistsError, match=r"3\.zarr: expected no image, found one"):
-        p.tiled_image_creation_pipeline(
-            str(tmp_path / image.path), image, default_steps(), OPTIONS, resource=RESOURCE
-        )
+        p.tiled_image_creation_pipeline(url, other, default_steps(), OPTIONS, resource=RESOURCE)
+    assert pixels(url).shape[-1] == 2 * SIDE
+    create(other, tmp_path, default_steps())
+    assert pixels(url).shape[-1] == 3 * SIDE
 
 
 def moved(image: TiledImage[Any, Any], *, by: float) -> TiledImage[Any, Any]:

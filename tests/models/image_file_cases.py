@@ -267,6 +267,7 @@ PICTURES = [
         np.array([[[5, 6, 7, 0], [5, 6, 8, 255]]], np.uint8),
         png(2, 1, 8, 2, b"\0\5\6\7\5\6\x08", png_chunk(b"tRNS", b"\0\5\0\6\0\7")),
     ),
+    encoded("PNG with other data behind", _STACK[0], imagecodecs.png_encode(_STACK[0]) + b"more" * 40),
     encoded("JPEG RGB", _SMOOTH, imagecodecs.jpeg8_encode(_SMOOTH, level=95), 6),
     encoded("JPEG grey", _SMOOTH[..., 0], imagecodecs.jpeg8_encode(_SMOOTH[..., 0].copy(), level=95), 6),
     encoded(

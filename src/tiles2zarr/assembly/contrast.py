@@ -36,7 +36,11 @@ def sample_windows(
     channels = images[0].channels
     chosen = [_chosen(images, channel) for channel in range(len(channels))]
     with ThreadPoolExecutor(_THREADS) as pool:
-        jobs = [(images[image], row, channel, resources[image]) for channel, planes in enumerate(chosen) for image, row in planes]
+        jobs = [
+            (images[image], row, channel, resources[image])
+            for channel, planes in enumerate(chosen)
+            for image, row in planes
+        ]
         samples = list(pool.map(_sample, jobs))
     windows, start = [], 0
     for channel, planes in zip(channels, chosen, strict=True):

@@ -47,7 +47,9 @@ def count_places(placed: PlacedImage) -> int:
 
 
 def find_gaps(
-    placed: PlacedImage, unused_channels: Iterable[int] = (), declared: Mapping[tuple[str, int, int, int], str] | None = None
+    placed: PlacedImage,
+    unused_channels: Iterable[int] = (),
+    declared: Mapping[tuple[str, int, int, int], str] | None = None,
 ) -> list[Gap]:
     """Every plane that ought to be there and is not, as runs along z.
 
@@ -100,7 +102,13 @@ def _is_regular(taken: NDArray[np.bool_]) -> bool:
 
 
 def _split(
-    name: str, c: int, t: int, start: int, stop: int, known: NDArray[np.bool_], reasons: Mapping[tuple[str, int, int, int], str]
+    name: str,
+    c: int,
+    t: int,
+    start: int,
+    stop: int,
+    known: NDArray[np.bool_],
+    reasons: Mapping[tuple[str, int, int, int], str],
 ) -> list[Gap]:
     """A run cut where its planes are missing for different reasons."""
 

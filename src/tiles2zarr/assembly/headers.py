@@ -40,7 +40,11 @@ class Preflight:
 
 def read_headers(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]) -> Preflight:
     """Open every tile's file and compare its header with what the tile says."""
-    jobs = [(image.tiles, row, resource) for image, resource in zip(images, resources, strict=True) for row in range(len(image.tiles))]
+    jobs = [
+        (image.tiles, row, resource)
+        for image, resource in zip(images, resources, strict=True)
+        for row in range(len(image.tiles))
+    ]
     with ThreadPoolExecutor(_THREADS) as pool:
         answers = list(pool.map(_header, jobs, chunksize=64))
     findings: list[Finding] = [answer for answer in answers if isinstance(answer, Finding)]
@@ -50,13 +54,16 @@ def read_headers(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any
         headers = answers[start : start + len(image.tiles)]
         start += len(image.tiles)
         found = {row: header for row, header in enumerate(headers) if isinstance(header, PixelHeader)}
-        findings += [finding for row, header in found.items() for finding in _compare(image.tiles, row, header, resource)]
+        findings += [
+            finding
+            for row, header in found.items()
+            for finding in _compare(image.tiles, row, header, resource)
+        ]
         dtype, wrong = _data_type(image, found, resource)
         findings += wrong
         data_types.append(dtype)
         itemsize = np.dtype(dtype).itemsize if dtype is not None else 2
-        tiles = image.tiles
-        sizes.append(int((tiles.length_t * tiles.length_c * tiles.length_z * tiles.length_y * tiles.length_x).sum()) * itemsize)
+        sizes.append(image.pixels * itemsize)
     return Preflight(tuple(_shortened(findings)), tuple(data_types), tuple(sizes))
 
 
@@ -68,7 +75,12 @@ def _header(job: tuple[Tiles, int, Any | None]) -> PixelHeader | Finding | None:
     except SourceError as error:
         file = loader.source_file(resource)
         missing = file is not None and not file.exists()
-        return Finding("error", "missing-file" if missing else "unreadable-file", tiles.describe(row, resource), _without(str(error), str(file)))
+        return Finding(
+            "error",
+            "missing-file" if missing else "unreadable-file",
+            tiles.describe(row, resource),
+            _without(str(error), str(file)),
+        )
 
 
 def _compare(tiles: Tiles, row: int, header: PixelHeader, resource: Any | None) -> list[Finding]:
@@ -76,20 +88,36 @@ def _compare(tiles: Tiles, row: int, header: PixelHeader, resource: Any | None) 
     problems = []
     if (header.height, header.width) != shape[3:]:
         problems.append(
-            ("wrong-shape", f"expected {shape.y} x {shape.x} px (height x width), found {header.height} x {header.width}: correct the tile's lengths")
+            (
+                "wrong-shape",
+                f"expected {shape.y} x {shape.x} px (height x width), found {header.height} x {header.width}: correct the tile's lengths",
+            )
         )
     is_color = header.samples >= 3
     if is_color and shape.c != 3:
         problems.append(
-            ("wrong-shape", f"expected a grey image, found {header.samples} colours per pixel: set length_c = 3 for the tile, or convert the file to grey")
+            (
+                "wrong-shape",
+                f"expected a grey image, found {header.samples} colours per pixel: set length_c = 3 for the tile, or convert the file to grey",
+            )
         )
     expected = shape.t * shape.z * (1 if is_color else shape.c)
     if header.planes != expected and not problems:
         problems.append(
-            ("wrong-shape", f"expected {expected} plane{'s'[: expected != 1]} (t {shape.t}, c {shape.c}, z {shape.z}), found {header.planes}: correct the tile's length_z, length_c or length_t")
+            (
+                "wrong-shape",
+                f"expected {expected} plane{'s'[: expected != 1]} (t {shape.t}, c {shape.c}, z {shape.z}), found {header.planes}: correct the tile's length_z, length_c or length_t",
+            )
         )
     if header.samples == 4 and not problems:
-        return [Finding("info", "dropped-alpha", tiles.describe(row, resource), "the fourth colour (alpha) is left out")]
+        return [
+            Finding(
+                "info",
+                "dropped-alpha",
+                tiles.describe(row, resource),
+                "the fourth colour (alpha) is left out",
+            )
+        ]
     return [Finding("error", code, tiles.describe(row, resource), message) for code, message in problems]
 
 
@@ -100,23 +128,28 @@ def _data_type(
     counts = Counter(header.dtype for header in headers.values())
     if image.data_type is not None:
         target = image.data_type
-        unfit = {dtype for dtype in counts if not np.can_cast(_stored(dtype), target, "safe")}
+        unfit = {dtype for dtype in counts if not np.can_cast(stored_type(dtype), target, "safe")}
         advice = f"expected pixels that fit data_type = {target}"
     elif counts:
-        target = _stored(counts.most_common(1)[0][0])
-        unfit = {dtype for dtype in counts if _stored(dtype) != target}
+        target = stored_type(counts.most_common(1)[0][0])
+        unfit = {dtype for dtype in counts if stored_type(dtype) != target}
         advice = f"expected {target} as most tiles of the image"
     else:
         return None, []
     wrong = [
-        Finding("error", "wrong-type", image.tiles.describe(row, resource), f"{advice}, found {header.dtype}: set data_type to a type that holds them all")
+        Finding(
+            "error",
+            "wrong-type",
+            image.tiles.describe(row, resource),
+            f"{advice}, found {header.dtype}: set data_type to a type that holds them all",
+        )
         for row, header in headers.items()
         if header.dtype in unfit
     ]
     return target, wrong
 
 
-def _stored(dtype: str) -> str:
+def stored_type(dtype: str) -> str:
     """How a type is stored: black and white as 0 and 1, half floats as floats, since not every reader knows them."""
     return {"bool": "uint8", "float16": "float32"}.get(dtype, dtype)
 

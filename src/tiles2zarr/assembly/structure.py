@@ -41,7 +41,11 @@ def gap_findings(placed: PlacedImage, gaps: list[Gap], *, fill: bool) -> list[Fi
             "missing-plane",
             f"{placed.image.path}, {gap.fov_name} (c={gap.c} t={gap.t} z={_planes(gap)})",
             "expected a tile, found none: find its file"
-            + (", or set missing_tiles to Fill to fill and record it" if not fill else "; filled and recorded in the gaps table"),
+            + (
+                ", or set missing_tiles to Fill to fill and record it"
+                if not fill
+                else "; filled and recorded in the gaps table"
+            ),
         )
         for gap in lost[:_MOST_LISTED]
     ]
@@ -99,7 +103,9 @@ def _channels(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
     labels = [channel.channel_label for channel in channels]
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
-        message = f"expected channels with different labels, found {', '.join(twice)} more than once: rename one"
+        message = (
+            f"expected channels with different labels, found {', '.join(twice)} more than once: rename one"
+        )
         yield Finding("error", "unknown-channel", placed.image.path, message)
 
 
@@ -113,7 +119,12 @@ def _duplicates(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
         message = f"expected one tile in this place, found a second one, {tiles.describe(second, resource)}: remove one or correct its field of view, channel, z or t"
         yield Finding("error", "duplicate-place", tiles.describe(first, resource), message)
     if len(pairs) > _MOST_LISTED:
-        yield Finding("error", "duplicate-place", placed.image.path, f"{len(pairs) - _MOST_LISTED} more pairs like these")
+        yield Finding(
+            "error",
+            "duplicate-place",
+            placed.image.path,
+            f"{len(pairs) - _MOST_LISTED} more pairs like these",
+        )
 
 
 def _repeated(*columns: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -129,7 +140,9 @@ def _uneven_fields(placed: PlacedImage, resource: Any | None) -> Iterator[Findin
     field_of = np.empty(int(tiles.fov.max()) + 1, np.int64)
     field_of[fields.code] = np.arange(len(fields))
     field = field_of[tiles.fov]
-    uneven = np.flatnonzero((tiles.length_x != fields.width[field]) | (tiles.length_y != fields.height[field]))
+    uneven = np.flatnonzero(
+        (tiles.length_x != fields.width[field]) | (tiles.length_y != fields.height[field])
+    )
     if len(uneven):
         row = int(uneven[0])
         expected = f"{fields.height[field[row]]} x {fields.width[field[row]]}"

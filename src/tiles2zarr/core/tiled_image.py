@@ -85,6 +85,13 @@ class TiledImage(Generic[CollectionInterfaceType, ImageLoaderInterfaceType]):
         }
 
     @property
+    def pixels(self) -> int:
+        """Pixels of all tiles."""
+        tiles = self.tiles
+        area = tiles.length_y * tiles.length_x
+        return int((tiles.length_t * tiles.length_c * tiles.length_z * area).sum())
+
+    @property
     def attributes(self) -> dict[str, list[Scalar]]:
         """Per attribute the distinct values of the tiles, in tile order."""
         return {
@@ -187,8 +194,8 @@ def tiled_image_from_tiles(
         split_per_fov: every field of view becomes an image of its own, ``f{n}`` added to its path, n counted
             from 0 in field order.
         resource: not needed; accepted so that other converters' code runs.
-        numbered_in: the tiles, of which `tiles` is a selection, among which fields of view are counted, so that
-            a filter does not change the numbers; None: `tiles` themselves.
+        numbered_in: the tiles that `tiles` were chosen from; fields of view are counted among these, so that
+            a filter does not change the numbers. None: `tiles` themselves.
 
     Returns:
         the images, in the order in which their first tiles come.

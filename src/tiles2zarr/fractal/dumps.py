@@ -5,6 +5,7 @@ Every run has a folder of its own, ``{zarr_dir}/.tiles2zarr/<run>/``, that goes 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -32,6 +33,7 @@ RETRIES = "TILES2ZARR_DUMP_RETRIES"
 _RETRIES = 9
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 30.0
+_TRIES_TO_MAKE = 1000
 
 
 @contextmanager
@@ -139,12 +141,14 @@ def _waits() -> list[float]:
 
 def _make(folder: Path) -> None:
     """Make the folder of a run, although the last task of another run may just remove the folder above it."""
-    while True:
-        try:
-            folder.mkdir(parents=True)
-        except FileNotFoundError:
-            continue
-        return
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(_TRIES_TO_MAKE):
+        with suppress(FileExistsError):
+            folder.parent.mkdir()
+        with suppress(FileNotFoundError):
+            folder.mkdir()
+            return
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder.parent))
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from pydantic import ValidationError
-
 from tiles2zarr.converter import Acquisition, begin, plan
 from tiles2zarr.core.dataframe import first_reason
 from tiles2zarr.errors import OptionsError
@@ -107,19 +105,19 @@ def chosen_options(
     if options_file:
         document = read_options_document(Path(os.path.abspath(options_file)))
     own = ConverterOptions()
-    for keys, value, default in (
-        (("tiling_mode",), tiling_mode, own.tiling_mode),
-        (("grouping",), grouping, own.grouping),
-        (("missing_tiles",), missing_tiles, own.missing_tiles),
-        (("omezarr_options", "ngff_version"), ngff_version, own.omezarr_options.ngff_version),
-        *((keys, getattr(advanced, name), getattr(STANDARD, name)) for name, keys in _ADVANCED.items()),
-    ):
-        if value != default:
-            _set(document, keys, value)
-    _set_chunks(document, advanced)
     try:
+        for keys, value, default in (
+            (("tiling_mode",), tiling_mode, own.tiling_mode),
+            (("grouping",), grouping, own.grouping),
+            (("missing_tiles",), missing_tiles, own.missing_tiles),
+            (("omezarr_options", "ngff_version"), ngff_version, own.omezarr_options.ngff_version),
+            *((keys, getattr(advanced, name), getattr(STANDARD, name)) for name, keys in _ADVANCED.items()),
+        ):
+            if value != default:
+                _group(document, *keys[:-1])[keys[-1]] = value
+        _set_chunks(document, advanced)
         return ConverterOptions.model_validate(document)
-    except ValidationError as error:
+    except ValueError as error:
         where = f"{options_file}: " if options_file else ""
         msg = f"{where}option {first_reason(error)}: see the options document of tiles2zarr convert --options"
         raise OptionsError(msg) from error
@@ -139,35 +137,37 @@ _ADVANCED: dict[str, tuple[str, ...]] = {
 }
 
 
-def _set(document: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    *groups, last = keys
-    for key in groups:
-        group = document.setdefault(key, {})
-        if not isinstance(group, dict):
-            msg = f"option {key}: expected a group of options, found {group!r}"
-            raise OptionsError(msg)
-        document = group
-    document[last] = value
+def _group(document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A group of options within a document, made where there is none.
+
+    Raises:
+        ValueError: there is something else.
+    """
+    for key in keys:
+        document = document.setdefault(key, {})
+        if not isinstance(document, dict):
+            msg = f"{key}: expected a group of options, found {document!r}"
+            raise ValueError(msg)
+    return document
 
 
 def _set_chunks(document: dict[str, Any], advanced: AdvancedForm) -> None:
     """Chunks and shards: one number of the form chooses the kind, too."""
-    how = document.get("omezarr_options", {})
     if advanced.chunk_xy is not None or advanced.chunk_z is not None:
-        chunks = dict(how.get("chunks", {"mode": "Same as FOV"}))
+        found = _group(document, "omezarr_options", "chunks")
+        chunks = {"mode": "Same as FOV", **found}
         if advanced.chunk_xy is not None:
-            kept = {"z_chunk": chunks["z_chunk"]} if "z_chunk" in chunks else {}
+            kept = {"z_chunk": found["z_chunk"]} if "z_chunk" in found else {}
             chunks = {"mode": "Fixed Size", "xy_chunk": advanced.chunk_xy, **kept}
         if advanced.chunk_z is not None:
             chunks["z_chunk"] = advanced.chunk_z
-        _set(document, ("omezarr_options", "chunks"), chunks)
+        document["omezarr_options"]["chunks"] = chunks
     if advanced.shard_xy is not None or advanced.shard_z is not None:
-        shards = {
+        _group(document, "omezarr_options")["shards"] = {
             "mode": "Multiple of Chunks",
             "xy_factor": advanced.shard_xy or 1,
             "z_factor": advanced.shard_z or 1,
         }
-        _set(document, ("omezarr_options", "shards"), shards)
 
 
 def _replaced(form: AcquisitionForm, options: ConverterOptions) -> AcquisitionOptions:

@@ -20,6 +20,7 @@ from tiles2zarr.fractal.dumps import missing_dump, new_run, read_dump, remove_du
 from tiles2zarr.fractal.image_list import ImageListUpdateDict, is_published, state_of, update_of
 from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, SingleImage
 from tiles2zarr.models.values import Value
+from tiles2zarr.planning import why_it_exists
 from tiles2zarr.sources import source_by_name
 from tiles2zarr.writer.groups import read_attributes
 from tiles2zarr.writer.plate import RECORD
@@ -242,15 +243,10 @@ def _refuse_existing(job: ImageJob) -> None:
     """Refuse what is known to be in the way without the source's files; the rest is the compute task's."""
     if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
         return
-    if job.mode is OverwriteMode.NO_OVERWRITE:
-        remedy = "use mode Extend to keep it, mode Overwrite to replace it"
-        msg = f"{job.zarr_url}: expected no image, found one: {remedy}"
-        raise OutputExistsError(msg)
     record = (read_attributes(job.target) or {}).get(RECORD)
-    if record is None or record.get("options") != recorded_options(job.options):
-        found = "one that is not complete" if record is None else "one of other options"
-        remedy = "use mode Overwrite to replace it"
-        msg = f"{job.zarr_url}: expected no image or this very one, found {found}: {remedy}"
+    is_other = record is None or record.get("options") != recorded_options(job.options)
+    if job.mode is OverwriteMode.NO_OVERWRITE or is_other:
+        msg = f"{job.zarr_url}: {why_it_exists(job.mode)}"
         raise OutputExistsError(msg)
 
 

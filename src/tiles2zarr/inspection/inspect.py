@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.converter import Acquisition, Plan, PlannedImage, plan
 from tiles2zarr.models import ConverterOptions, ImageInPlate
+from tiles2zarr.planning import Acquisition, Plan, PlannedImage, image_bytes, plan
 
 if TYPE_CHECKING:
     from tiles2zarr.errors import Finding
@@ -54,7 +53,7 @@ class Inspection:
 def inspect(
     source: str | Path,
     *,
-    format: str = "auto",  # noqa: A002 - the name it has on the command line
+    format: str = "auto",
     plate_name: str | None = None,
     acquisition_id: int = 0,
     options: ConverterOptions | None = None,
@@ -80,11 +79,11 @@ def inspect(
 
 
 def cost(plan: Plan) -> dict[str, float]:
-    """What a conversion takes: bytes are of uncompressed pixels (all levels), memory is of one process, MB."""
+    """What a conversion takes: bytes of uncompressed pixels (all levels), memory of one process in MB."""
     layouts = [planned.layout for planned in plan.images if planned.layout is not None]
     return {
         "bytes_in": sum(planned.bytes_in for planned in plan.images),
-        "bytes_out": sum(_bytes_out(planned) for planned in plan.images),
+        "bytes_out": sum(image_bytes(planned) for planned in plan.images),
         "files_out": sum(_files_out(planned) for planned in plan.images),
         "peak_memory_mb": round(max((layout.memory.peak for layout in layouts), default=0) / 1e6, 1),
     }
@@ -129,15 +128,6 @@ def _fields(planned: PlannedImage) -> list[dict[str, Any]]:
         }
         for code, row in zip(codes, rows, strict=True)
     ]
-
-
-def _bytes_out(planned: PlannedImage) -> int:
-    layout, dtype = planned.layout, planned.job.image.data_type
-    if layout is None or dtype is None:
-        return 0
-    shapes = layout.grid.shapes
-    share = sum(shape.y * shape.x for shape in shapes) / (shapes[0].y * shapes[0].x)
-    return math.ceil(layout.pixels * share) * np.dtype(dtype).itemsize
 
 
 def _files_out(planned: PlannedImage) -> int:

@@ -41,7 +41,7 @@ def _halved_pairs(rows: NDArray[Any]) -> NDArray[Any]:
     pairs = rows.view(wider)
     upper, lower = pairs[0::2], pairs[1::2]
     mask = pairs.dtype.type((1 << bits) - 1)
-    total = upper & mask
+    total: NDArray[Any] = upper & mask
     total += upper >> bits
     total += lower & mask
     total += lower >> bits
@@ -54,9 +54,17 @@ def _halved(rows: NDArray[Any]) -> NDArray[Any]:
     """Any type: four strided views, added."""
     corners = [rows[dy::2, dx::2] for dy in (0, 1) for dx in (0, 1)]
     if rows.dtype.kind == "f":
-        wide = np.result_type(rows.dtype, np.float32)
-        return sum(corner.astype(wide) for corner in corners) / wide.type(4)
+        # In double precision, so that single precision is rounded once and cannot overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _added([corner.astype(np.float64) for corner in corners]) / 4
     if (wider := _WIDER.get(rows.dtype.str[1:])) is not None:
-        return (sum(corner.astype(wider) for corner in corners) + 2) >> 2
+        return (_added([corner.astype(wider) for corner in corners]) + 2) >> 2
     # 64-bit integers: quarters and remainders apart, since the sum itself may not fit.
-    return sum(corner >> 2 for corner in corners) + ((sum(corner & 3 for corner in corners) + 2) >> 2)
+    return _added([corner >> 2 for corner in corners]) + ((_added([corner & 3 for corner in corners]) + 2) >> 2)
+
+
+def _added(corners: list[NDArray[Any]]) -> NDArray[Any]:
+    total: NDArray[Any] = corners[0] + corners[1]
+    total += corners[2]
+    total += corners[3]
+    return total

@@ -13,7 +13,7 @@ from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
 from tiles2zarr.writer.memory import MemoryPlan, plan_memory
-from tiles2zarr.writer.planes import Coverage, PlaneReader, cover
+from tiles2zarr.writer.planes import Coverage, PlaneReader, cover, decoded
 from tiles2zarr.writer.pyramid import PyramidWriter
 from tiles2zarr.writer.tables import Table, fov_roi_table, well_roi_table, write_tables
 
@@ -53,12 +53,18 @@ def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions)
         OptionsError: one unit of work does not fit the memory limit.
     """
     itemsize = np.dtype(data_type).itemsize
-    fields, tiles = placed.fields, placed.image.tiles
+    fields = placed.fields
     field = (int(fields.height[0]), int(fields.width[0]))
     grid = build_grid(placed.shape, field, itemsize, options.omezarr_options)
     coverage = cover(placed, grid)
-    plane = int((tiles.length_y * tiles.length_x).max()) * itemsize
-    memory = plan_memory(placed.image.path, grid, itemsize, plane, bool((coverage.uses > 1).any()), options.runtime)
+    memory = plan_memory(
+        placed.image.path,
+        grid,
+        itemsize,
+        decoded(placed, coverage, itemsize),
+        options.overlap_mode,
+        options.runtime,
+    )
     return ImageLayout(grid, coverage, memory)
 
 

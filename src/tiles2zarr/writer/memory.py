@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import OptionsError
+from tiles2zarr.writer.overlap import scratch_bytes
 
 if TYPE_CHECKING:
-    from tiles2zarr.models import RuntimeOptions
+    from tiles2zarr.models import OverlapMode, RuntimeOptions
     from tiles2zarr.writer.grid import Grid
 
 # What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB.
@@ -38,22 +39,37 @@ class MemoryPlan:
         return MemoryPlan(max(1, self.threads // share), self.cache // share, self.peak // share)
 
 
-def plan_memory(path: str, grid: Grid, itemsize: int, plane_bytes: int, straddles: bool, runtime: RuntimeOptions) -> MemoryPlan:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the tiles of an image are once they are decoded.
+
+    Attributes:
+        largest: bytes of the most that is decoded in one go: a plane, or a whole tile where a source knows no less.
+        used_again: some of it is needed by more than one unit, or for more than one plane.
+    """
+
+    largest: int
+    used_again: bool
+
+
+def plan_memory(
+    path: str, grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, runtime: RuntimeOptions
+) -> MemoryPlan:
     """Choose threads and cache for an image.
 
     Args:
         path: the image's path, for the message.
         grid: levels and units.
         itemsize: bytes of a pixel.
-        plane_bytes: bytes of the largest decoded plane of a tile.
-        straddles: some tile is needed by more than one unit.
+        decoded: what decoding the tiles takes.
+        overlap: which pixel is kept where tiles overlap.
         runtime: limit and wanted threads.
 
     Raises:
         OptionsError: not even one unit fits the limit.
     """
     limit = int(runtime.memory_limit_gib * 2**30)
-    one = _thread_bytes(grid, itemsize, plane_bytes)
+    one = _thread_bytes(grid, itemsize, decoded, overlap)
     room = limit - _PROGRAM
     if one > room:
         needed = (one + _PROGRAM) / 2**30
@@ -61,12 +77,13 @@ def plan_memory(path: str, grid: Grid, itemsize: int, plane_bytes: int, straddle
         z, y, x = grid.shard or grid.chunk
         smaller = max(64, min(y, x) // 2)
         msg = (
-            f"{path}: expected to stay within memory_limit_gib = {runtime.memory_limit_gib:g}, found that {cell} of {z} x {y} x {x} (z, y, x) need "
-            f"{needed:.2f} GiB: use smaller {cell}, such as {smaller} x {smaller}, or raise memory_limit_gib"
+            f"{path}: expected to stay within memory_limit_gib = {runtime.memory_limit_gib:g}, "
+            f"found that {cell} of {z} x {y} x {x} (z, y, x) need {needed:.2f} GiB: "
+            f"use smaller {cell}, such as {smaller} x {smaller}, or raise memory_limit_gib"
         )
         raise OptionsError(msg)
     threads = max(1, min(runtime.threads or available_cores(), room // one))
-    cache = min(_LARGEST_CACHE, room - threads * one) if straddles else 0
+    cache = min(_LARGEST_CACHE, room - threads * one) if decoded.used_again else 0
     return MemoryPlan(threads, cache, _PROGRAM + threads * one + cache)
 
 
@@ -77,9 +94,10 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _thread_bytes(grid: Grid, itemsize: int, plane_bytes: int) -> int:
-    """A unit in work, the units above it that wait for their quadrants, and a plane."""
+def _thread_bytes(grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode) -> int:
+    """A unit in work, the units above it that wait for their quadrants, and what is decoded for it."""
     unit = grid.unit
     open_units = sum(min(unit.y, shape.y) * min(unit.x, shape.x) for shape in grid.shapes[1:])
     level0 = min(unit.y, grid.shapes[0].y) * min(unit.x, grid.shapes[0].x)
-    return unit.z * itemsize * (_UNITS_IN_WORK * level0 + open_units) + 2 * plane_bytes
+    units = unit.z * itemsize * (_UNITS_IN_WORK * level0 + open_units)
+    return units + scratch_bytes(overlap, level0) + 2 * decoded.largest

@@ -14,6 +14,7 @@ from tiles2zarr.errors import SourceError
 from tiles2zarr.models import ImageLoaderInterface, PlaneIndex, TileShape
 from tiles2zarr.models.loaders import as_tczyx
 from tiles2zarr.writer.grid import UnitIndex, in_z_order
+from tiles2zarr.writer.memory import Decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage, Planes
+    from tiles2zarr.core.tiles import Tiles
     from tiles2zarr.writer.grid import Grid
 
 
@@ -63,6 +65,29 @@ def cover(placed: PlacedImage, grid: Grid) -> Coverage:
     return Coverage(planes, tuple(in_z_order(planes_of)), planes_of, uses)
 
 
+def loads_whole_tiles(tiles: Tiles) -> bool:
+    """Whether the tiles' loaders cannot read less than a tile; such a tile is asked for once, not once for each plane."""
+    return tiles.loaders.kind.load_plane is ImageLoaderInterface.load_plane
+
+
+def decoded(placed: PlacedImage, coverage: Coverage, itemsize: int) -> Decoded:
+    """How much memory decoding takes, and whether any of it is needed again.
+
+    Args:
+        placed: the image.
+        coverage: its planes, and how often each is needed.
+        itemsize: bytes of a pixel of the output.
+    """
+    tiles = placed.image.tiles
+    pixels = tiles.length_y * tiles.length_x
+    used_again = bool((coverage.uses > 1).any())
+    if loads_whole_tiles(tiles):
+        planes = tiles.length_t * tiles.length_c * tiles.length_z
+        pixels = pixels * planes
+        used_again = used_again or bool((planes > 1).any())
+    return Decoded(int(pixels.max()) * itemsize, used_again)
+
+
 class PlaneReader:
     """Decodes planes, each once as far as the cache allows. Safe to use from several threads."""
 
@@ -82,9 +107,7 @@ class PlaneReader:
         self._dtype = np.dtype(dtype)
         self._resource = resource
         self._cache = DecodedCache(cache_bytes)
-        kind = self._tiles.loaders.kind
-        # A loader that only knows whole tiles is asked once for a tile, not once for each of its planes.
-        self._loads_whole_tiles = kind.load_plane is ImageLoaderInterface.load_plane
+        self._loads_whole_tiles = loads_whole_tiles(self._tiles)
 
     def read(self, plane: int) -> NDArray[Any]:
         """The pixels of a plane, axes y and x, in the output's type.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,9 +15,14 @@ from tiles2zarr.writer.groups import NgffVersion, read_attributes, write_bytes, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.core.tile import Scalar
 
+_ROI_INDEX = "FieldIndex"
+_LARGEST_INTEGER = 2**63 - 1
+_ANNDATA = threading.Lock()
 TableKind = Literal["roi_table", "condition_table", "generic_table"]
 
 
@@ -38,7 +45,7 @@ def fov_roi_table(placed: PlacedImage) -> Table:
     """Where each field of view lies in the image, and where the stage was, µm (s for t)."""
     fields, size = placed.fields, placed.image.pixel_size
     columns: dict[str, Sequence[Scalar]] = {
-        "FieldIndex": fields.names,
+        _ROI_INDEX: fields.names,
         "x_micrometer": _scaled(fields.x, size["x"]),
         "y_micrometer": _scaled(fields.y, size["y"]),
         "z_micrometer": _scaled(fields.z, size["z"]),
@@ -57,7 +64,7 @@ def well_roi_table(placed: PlacedImage) -> Table:
     """The whole image as one region."""
     shape, size = placed.shape, placed.image.pixel_size
     columns: dict[str, Sequence[Scalar]] = {
-        "FieldIndex": ["well"],
+        _ROI_INDEX: ["well"],
         "x_micrometer": [0.0],
         "y_micrometer": [0.0],
         "z_micrometer": [0.0],
@@ -74,24 +81,27 @@ def condition_table(conditions: Mapping[str, Sequence[Scalar]]) -> Table:
     return Table("condition_table", "condition_table", conditions)
 
 
-def write_tables(folder: Path, tables: Sequence[Table], ngff_version: NgffVersion, backend: BackendType) -> None:
+def write_tables(
+    folder: Path, tables: Sequence[Table], ngff_version: NgffVersion, backend: BackendType
+) -> None:
     """Write tables into the ``tables`` group of an image or plate; other tables of the group stay."""
     group = folder / "tables"
     known = (read_attributes(group) or {}).get("tables", [])
     for table in tables:
         place = group / table.name
         if backend is BackendType.CSV:
-            attributes = {"type": table.kind, "table_version": "1", "backend": "csv", **_index(table)}
-            write_group(place, attributes, ngff_version)
+            write_group(place, _attributes(table, backend), ngff_version)
             write_bytes(place / "table.csv", csv_cells.dump(table.columns))
         else:
-            _write_anndata(place, table, ngff_version)
+            write_group(place, {}, ngff_version)
+            _write_anndata(place, table)
     names = [*known, *(table.name for table in tables if table.name not in known)]
     write_group(group, {"tables": names}, ngff_version)
 
 
-def _index(table: Table) -> dict[str, str]:
-    return {"index_key": "FieldIndex", "index_type": "str"} if table.kind == "roi_table" else {}
+def _attributes(table: Table, backend: BackendType) -> dict[str, str]:
+    index = {"index_key": _ROI_INDEX, "index_type": "str"} if table.kind == "roi_table" else {}
+    return {"type": table.kind, "table_version": "1", "backend": backend.value, **index}
 
 
 def _scaled(pixels: Any, size: float) -> list[float]:
@@ -104,22 +114,41 @@ def _time(placed: PlacedImage, rows: int) -> dict[str, Sequence[Scalar]]:
     return {"t_second": [0.0] * rows, "len_t_second": [placed.shape.t * placed.image.pixel_size["t"]] * rows}
 
 
-def _write_anndata(place: Path, table: Table, ngff_version: NgffVersion) -> None:
+def _write_anndata(place: Path, table: Table) -> None:
     """Through ngio, which knows the layout; imported here because it costs seconds."""
     import pandas as pd
-    from ngio.tables import ConditionTable, GenericTable, RoiTable
+    from ngio.tables import ImplementedTableBackends
     from ngio.utils import ZarrGroupHandler
 
-    write_group(place, {}, ngff_version)
-    # Columns of objects: anndata refuses the string type that pandas 3 would choose.
-    data = pd.DataFrame({name: pd.Series(list(column), dtype=_pandas_type(column)) for name, column in table.columns.items()})
+    data = pd.DataFrame({name: _series(cells) for name, cells in table.columns.items()})
+    index = None
     if table.kind == "roi_table":
-        data.index = pd.Index(data.pop("FieldIndex"), dtype=object, name="FieldIndex")
-    kinds = {"roi_table": RoiTable, "condition_table": ConditionTable, "generic_table": GenericTable}
-    ngio_table = kinds[table.kind].from_table_data(data, meta=None)
-    ngio_table.set_backend(handler=ZarrGroupHandler(place), backend="anndata")
-    ngio_table.consolidate()
+        index = _ROI_INDEX
+        data.index = pd.Index(list(data.pop(index)), dtype=object, name=index)
+    else:
+        data.index = pd.Index([str(row) for row in range(len(data))], dtype=object)
+    backend = ImplementedTableBackends().get_backend(
+        backend_name=BackendType.ANNDATA.value,
+        group_handler=ZarrGroupHandler(place),
+        index_key=index,
+        index_type="str" if index is not None else None,
+    )
+    # anndata and ngio set what holds for the whole process, and warn of what was asked for.
+    with _ANNDATA, warnings.catch_warnings():
+        for message in ("Writing zarr v2 data will no longer be", "Consolidated metadata is currently not"):
+            warnings.filterwarnings("ignore", message=message)
+        backend.write(data, metadata=_attributes(table, BackendType.ANNDATA))
 
 
-def _pandas_type(column: Sequence[Scalar]) -> type:
-    return float if all(isinstance(value, int | float) and not isinstance(value, bool) for value in column) else object
+def _series(cells: Sequence[Scalar]) -> pd.Series[Any]:
+    """A column of whole numbers, of numbers (also for yes and no), or of texts."""
+    import pandas as pd
+
+    present = [cell for cell in cells if cell is not None]
+    if any(isinstance(cell, str) or abs(cell) > _LARGEST_INTEGER for cell in present):
+        texts = [str(cell) if cell is not None else None for cell in cells]
+        # Objects: anndata refuses the string type that pandas 3 would choose. Categories: it says so when it makes them itself.
+        names = pd.Index(sorted({text for text in texts if text is not None}), dtype=object)
+        return pd.Series(pd.Categorical(texts, categories=names))
+    is_whole = len(present) == len(cells) and all(type(cell) is int for cell in cells)
+    return pd.Series(list(cells), dtype=int if is_whole else float)

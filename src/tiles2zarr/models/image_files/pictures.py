@@ -50,7 +50,7 @@ def _png_chunks(file: OpenImage) -> set[bytes]:
     names: set[bytes] = set()
     offset = 8
     while True:
-        length, name = struct.unpack(">I4s", file.bytes_at(offset, 8))
+        length, name = struct.unpack(">I4s4x", file.bytes_at(offset, 12))  # at least a checksum follows
         names.add(name)
         if name == b"IEND" or (whole and name == b"IDAT"):
             return names

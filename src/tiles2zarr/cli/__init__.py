@@ -1,0 +1,55 @@
+"""The command line: arguments become values, values go to the same functions that Python users call."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tiles2zarr.cli.converting import convert, demo
+from tiles2zarr.cli.looking import formats
+from tiles2zarr.cli.output import counted, print_findings
+from tiles2zarr.errors import PreflightError, Tiles2ZarrError
+
+DONE, REFUSED, INTERRUPTED = 0, 2, 130
+
+app = typer.Typer(
+    name="tiles2zarr",
+    help="Turn what a microscope leaves behind into OME-Zarr.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (convert, demo, formats):
+    app.command()(command)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    said = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        app(standalone_mode=True)
+    except PreflightError as error:
+        print_findings(error.findings, said)
+        errors = sum(finding.severity == "error" for finding in error.findings)
+        said.print(f"refused: {counted(errors, 'error')}; nothing was written")
+        sys.exit(REFUSED)
+    except Tiles2ZarrError as error:
+        said.print(f"[red]error[/red]: {escape(str(error))}")
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        said.print("interrupted: images that were finished are complete; run again with --mode Extend")
+        sys.exit(INTERRUPTED)
+    sys.exit(DONE)
+
+
+def _terminated(signum: int, frame: object) -> NoReturn:
+    """End cleanly, with the exit code that a shell expects."""
+    sys.exit(128 + signum)

@@ -1,0 +1,104 @@
+"""Options from the command line: a document, changed by ``key=value`` settings."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from tiles2zarr.errors import OptionsError
+from tiles2zarr.fractal.options_document import read_options_document
+from tiles2zarr.models import ConverterOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+def read_options(
+    document: Path | None, settings: Sequence[str], memory_limit: str | None
+) -> ConverterOptions:
+    """The options of a document, changed by ``key=value`` settings; a value is JSON, else text.
+
+    Raises:
+        OptionsError: the document cannot be read, or an option is unknown or wrong.
+    """
+    options = read_options_document(document) if document is not None else {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator or not key:
+            msg = f"--set {setting!r}: expected KEY=VALUE, such as omezarr_options.num_levels=4"
+            raise OptionsError(msg)
+        _set(options, key.strip().split("."), _value(text), setting)
+    if memory_limit is not None:
+        _set(options, ["runtime", "memory_limit_gib"], _gib(memory_limit), "--memory-limit")
+    try:
+        return ConverterOptions.model_validate(options)
+    except ValidationError as error:
+        raise OptionsError(_first_problem(error)) from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _set(options: dict[str, Any], keys: Sequence[str], value: Any, setting: str) -> None:
+    *groups, last = keys
+    for key in groups:
+        options = options.setdefault(key, {})
+        if not isinstance(options, dict):
+            msg = f"--set {setting}: expected a group of options at {key}, found a value"
+            raise OptionsError(msg)
+    options[last] = value
+
+
+def _gib(text: str) -> float:
+    """A size with its unit, in GiB."""
+    units = {
+        "kib": 2**-20,
+        "mib": 2**-10,
+        "gib": 1.0,
+        "tib": 1024.0,
+        "kb": 1e3 / 2**30,
+        "mb": 1e6 / 2**30,
+        "gb": 1e9 / 2**30,
+        "tb": 1e12 / 2**30,
+    }
+    number = text.strip().rstrip("abgikmtABGIKMT ")
+    unit = text.strip()[len(number) :].strip().lower()
+    try:
+        return float(number) * units[unit or "gib"]
+    except (ValueError, KeyError) as error:
+        msg = f"--memory-limit {text!r}: expected a size such as 2GiB or 800MB"
+        raise OptionsError(msg) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = list(_paths(ConverterOptions().model_dump(mode="json")))
+        wanted = str(first["loc"][-1])
+        near = [path for path in known if path.rpartition(".")[2] == wanted] or get_close_matches(
+            place, known, 3, 0.4
+        )
+        return (
+            f"option {place}: unknown: did you mean {' or '.join(near)}?"
+            if near
+            else f"option {place}: unknown: expected one of {', '.join(known)}"
+        )
+    return f"option {place}: {first['msg'].removeprefix('Value error, ')}, found {first['input']!r}"
+
+
+def _paths(options: dict[str, Any], before: str = "") -> Iterator[str]:
+    """The dotted name of every option."""
+    for name, value in options.items():
+        if isinstance(value, dict) and "mode" not in value:
+            yield from _paths(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}"

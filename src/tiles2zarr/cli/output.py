@@ -1,0 +1,90 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from tiles2zarr.errors import PreflightError, Tiles2ZarrError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from tiles2zarr.errors import Finding
+    from tiles2zarr.runners.report import ConversionReport
+
+
+def print_report(report: ConversionReport, console: Console) -> None:
+    """Say in a few lines what became of a run."""
+    print_findings(report.findings, console)
+    for image in report.failed:
+        console.print(
+            f"[red]failed[/red]: {escape(f'{image.zarr_url}: {image.error}')}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    counts = {
+        status: sum(image.status == status for image in report.images)
+        for status in ("converted", "skipped", "failed")
+    }
+    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    images = counted(len(report.images), "image")
+    tiles = counted(sum(image.tiles for image in report.images), "tile")
+    read, written = (
+        sum(sizes) / 1e6
+        for sizes in zip(*((image.bytes_in, image.bytes_out) for image in report.images), strict=True)
+    )
+    console.print(
+        f"{said} of {images}: {tiles}, {read:.1f} MB of pixels to {written:.1f} MB of files "
+        f"in {report.seconds:.1f} s, peak memory {report.peak_memory_mb:.0f} MB",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if report.failed:
+        console.print(
+            "The other images are complete; run again with --mode Extend to do the rest.", soft_wrap=True
+        )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, which gets an s unless there is just one.
+
+    >>> counted(1, "image"), counted(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """One line for each finding."""
+    colors = {"error": "red", "warning": "yellow", "info": "cyan"}
+    for finding in findings:
+        text = escape(f"{finding.where}: {finding.message}")
+        console.print(
+            f"[{colors[finding.severity]}]{finding.severity}[/]: {text}", highlight=False, soft_wrap=True
+        )
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def refusals(as_json: bool) -> Iterator[None]:
+    """Let a refusal pass, and print its findings as the document that ``--json`` promises."""
+    try:
+        yield
+    except Tiles2ZarrError as error:
+        if as_json:
+            findings = error.findings if isinstance(error, PreflightError) else ()
+            print_json(
+                {"images": [], "findings": [finding.as_dict() for finding in findings], "error": str(error)}
+            )
+        raise

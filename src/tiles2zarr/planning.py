@@ -1,0 +1,376 @@
+"""Finding everything out before a pixel moves: from sources to a plan, with all findings in one go."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiles2zarr.assembly.conditions import with_conditions
+from tiles2zarr.assembly.contrast import sample_windows
+from tiles2zarr.assembly.filters import apply_filters
+from tiles2zarr.assembly.gaps import Gap, find_gaps
+from tiles2zarr.assembly.headers import read_headers
+from tiles2zarr.assembly.structure import check_structure, gap_findings
+from tiles2zarr.core.job import DeclaredGap, ImageJob
+from tiles2zarr.core.tiled_image import tiled_image_from_tiles
+from tiles2zarr.errors import (
+    Finding,
+    ImplausibleExtentError,
+    OptionsError,
+    OutputError,
+    PlacementError,
+    PreflightError,
+    SourceError,
+    Tiles2ZarrError,
+)
+from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode
+from tiles2zarr.placement import displacements, place_image
+from tiles2zarr.sources import detect_source, source_by_name
+from tiles2zarr.sources.base import ScanRequest
+from tiles2zarr.writer.groups import read_attributes
+from tiles2zarr.writer.image import layout_image
+from tiles2zarr.writer.plate import RECORD, check_plate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tiles2zarr.core.placed_image import PlacedImage
+    from tiles2zarr.core.tiled_image import TiledImage
+    from tiles2zarr.models import AcquisitionOptions, ConverterOptions
+    from tiles2zarr.sources.base import Scan
+    from tiles2zarr.writer.image import ImageLayout
+
+# Microscope images shrink to between a third and all of their size: with less room than this share of it,
+# a conversion is sure to fail.
+_SMALLEST_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """One run of an instrument, to be converted.
+
+    Attributes:
+        path: the folder or file it left behind.
+        format: name of its format, or ``auto``.
+        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        acquisition_id: 0-based number of the run.
+        options: what replaces the source's own account; None: the run's ``options.acquisition``.
+        allow_outside: tiles may lie outside the source's folder.
+    """
+
+    path: Path
+    format: str = "auto"
+    plate_name: str | None = None
+    acquisition_id: int = 0
+    options: AcquisitionOptions | None = None
+    allow_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the tiles of an image alone say.
+
+    Attributes:
+        placed: the tiles at pixel offsets; None where they cannot be placed.
+        gaps: planes without a tile.
+        findings: everything that was noticed.
+    """
+
+    placed: PlacedImage | None
+    gaps: tuple[Gap, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing forbids to convert it."""
+        return self.placed is not None and not _has_errors(self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """An image, and what is known of it before it is converted.
+
+    Attributes:
+        job: what to do.
+        placed: its tiles at pixel offsets; None where they cannot be placed.
+        layout: how it will be written; None where it cannot.
+        gaps: planes without a tile.
+        bytes_in: bytes of pixels of its tiles, uncompressed.
+    """
+
+    job: ImageJob
+    placed: PlacedImage | None
+    layout: ImageLayout | None
+    gaps: tuple[Gap, ...]
+    bytes_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before a pixel moves.
+
+    Attributes:
+        zarr_dir: the destination folder; None for a plan that only looks.
+        options: how to convert.
+        mode: what to do about images that are there already.
+        images: what will be converted.
+        findings: everything that was noticed.
+    """
+
+    zarr_dir: Path | None
+    options: ConverterOptions
+    mode: OverwriteMode
+    images: tuple[PlannedImage, ...]
+    findings: tuple[Finding, ...] = ()
+
+    def refuse_errors(self) -> None:
+        """Make sure that nothing forbids the conversion.
+
+        Raises:
+            PreflightError: something does; every finding is in it.
+        """
+        if _has_errors(self.findings):
+            raise PreflightError(self.findings)
+
+
+def plan(
+    acquisitions: Sequence[Acquisition],
+    zarr_dir: Path | None,
+    options: ConverterOptions,
+    mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
+) -> Plan:
+    """Find out what will be converted, and everything that is wrong with it.
+
+    Writes nothing, and decodes a few sampled planes only.
+
+    Args:
+        acquisitions: what to convert.
+        zarr_dir: the destination folder; None: only look at the sources.
+        options: how to convert.
+        mode: what to do about images that are there already.
+
+    Raises:
+        SourceError: a source cannot be read at all.
+        OptionsError: options that contradict the sources.
+    """
+    findings: list[Finding] = []
+    images: list[PlannedImage] = []
+    for acquisition in acquisitions:
+        jobs, noticed = _scan(acquisition, zarr_dir, options, mode)
+        findings += noticed
+        planned, noticed = _preflight(jobs)
+        images += planned
+        findings += noticed
+    findings += _twice(images)
+    if zarr_dir is not None:
+        findings += _output_findings(images, zarr_dir)
+        findings += _room_findings(images, zarr_dir)
+    return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
+
+
+def draft(job: ImageJob) -> Draft:
+    """Place the tiles of an image and check what can be seen without opening a file."""
+    try:
+        placed = place_image(job.image, job.options)
+    except PlacementError as error:
+        code = "implausible-extent" if isinstance(error, ImplausibleExtentError) else "displaced"
+        return Draft(None, (), (_finding(code, error),))
+    findings = [*displacements(placed, job.options), *check_structure(placed, job.resource)]
+    if _has_errors(findings):
+        return Draft(placed, (), tuple(findings))
+    gaps = _gaps(job, placed)
+    findings += gap_findings(placed, gaps, fill=job.options.missing_tiles is MissingTiles.FILL)
+    return Draft(placed, tuple(gaps), tuple(findings))
+
+
+def is_complete(job: ImageJob) -> bool:
+    """Whether the very image that the job would make is there. One that may be replaced never counts."""
+    if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
+        return False
+    record = (read_attributes(job.target) or {}).get(RECORD)
+    return isinstance(record, dict) and record.get("fingerprint") == job.fingerprint()
+
+
+def why_it_exists(mode: OverwriteMode) -> str:
+    """What to say about an image that is in the way."""
+    if mode is OverwriteMode.EXTEND:
+        return (
+            "expected no image or this very one, found one of another source or other options: "
+            "use mode Overwrite to replace it, or another plate name or acquisition id"
+        )
+    return (
+        "expected no image, found one: use mode Extend to keep it, mode Overwrite to replace it, "
+        "or another plate name or acquisition id"
+    )
+
+
+def _scan(
+    acquisition: Acquisition, zarr_dir: Path | None, options: ConverterOptions, mode: OverwriteMode
+) -> tuple[list[ImageJob], list[Finding]]:
+    """The jobs of an acquisition."""
+    is_open = acquisition.format == "auto"
+    source = detect_source(acquisition.path) if is_open else source_by_name(acquisition.format)
+    chosen = acquisition.options if acquisition.options is not None else options.acquisition
+    scan = source.scan(
+        ScanRequest(
+            acquisition.path,
+            acquisition.plate_name,
+            acquisition.acquisition_id,
+            chosen,
+            acquisition.allow_outside,
+        )
+    )
+    tiles = apply_filters(with_conditions(scan.tiles, scan.conditions), chosen.filters)
+    per_fov = options.grouping is Grouping.PER_FOV
+    images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
+    options = options.model_copy(update={"acquisition": chosen})
+    gaps = _declared_gaps(scan)
+    used = {c for image in images for c in _channels_of(image)}
+    jobs = [
+        ImageJob(
+            image=image,
+            zarr_url=str(zarr_dir / image.path) if zarr_dir is not None else image.path,
+            options=options,
+            mode=mode,
+            resource=scan.resource,
+            format=source.name,
+            unused_channels=tuple(c for c in range(len(image.channels)) if c not in used),
+            declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
+        )
+        for image in images
+    ]
+    return jobs, list(scan.findings)
+
+
+def _declared_gaps(scan: Scan) -> dict[str, list[DeclaredGap]]:
+    gaps: dict[str, list[DeclaredGap]] = {}
+    for gap in scan.known_gaps:
+        gaps.setdefault(gap.image, []).append(DeclaredGap(gap.fov_name, gap.c, gap.z, gap.t, gap.reason))
+    return gaps
+
+
+def _of_fields(gaps: Iterable[DeclaredGap], image: TiledImage[Any, Any]) -> tuple[DeclaredGap, ...]:
+    """The gaps of an image's own fields of view."""
+    fields = {image.tiles.fov_names[code] for code in np.unique(image.tiles.fov)}
+    return tuple(gap for gap in gaps if gap.fov_name in fields)
+
+
+def _channels_of(image: TiledImage[Any, Any]) -> set[int]:
+    spans = np.unique(np.stack([image.tiles.c, image.tiles.length_c]), axis=1).T.tolist()
+    return {c for start, length in spans for c in range(start, start + length)}
+
+
+def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Finding]]:
+    """Place the images, read the headers of their files, sample display ranges, lay them out."""
+    drafts = [draft(job) for job in jobs]
+    findings = [finding for each in drafts for finding in each.findings]
+    resources = [job.resource for job in jobs]
+    headers = read_headers([job.image for job in jobs], resources)
+    findings += headers.findings
+    images = [
+        replace(job.image, data_type=dtype) for job, dtype in zip(jobs, headers.data_types, strict=True)
+    ]
+    if not _has_errors(findings):
+        try:
+            windows = sample_windows(images, resources)
+        except SourceError as error:
+            findings.append(_finding("unreadable-file", error))
+        else:
+            images = [replace(image, windows=windows) for image in images]
+    planned = []
+    for job, image, each, size in zip(jobs, images, drafts, headers.bytes_in, strict=True):
+        layout, noticed = _layout(each, image, job.options)
+        findings += noticed
+        planned.append(PlannedImage(job.with_image(image), each.placed, layout, each.gaps, size))
+    return planned, findings
+
+
+def _layout(
+    each: Draft, image: TiledImage[Any, Any], options: ConverterOptions
+) -> tuple[ImageLayout | None, list[Finding]]:
+    if not each.is_sound or each.placed is None or image.data_type is None:
+        return None, []
+    try:
+        return layout_image(each.placed, image.data_type, options), []
+    except OptionsError as error:
+        return None, [_finding("memory-limit", error)]
+
+
+def _gaps(job: ImageJob, placed: PlacedImage) -> list[Gap]:
+    """The gaps of an image, those that its source declares with their reasons."""
+    size, tiles = placed.image.pixel_size, placed.image.tiles
+    z, t = float(tiles.z.min()), float(tiles.t.min())
+    reasons = {
+        (gap.fov_name, gap.c, round((gap.t - t) / size["t"]), round((gap.z - z) / size["z"])): gap.reason
+        for gap in job.declared_gaps
+    }
+    return find_gaps(placed, job.unused_channels, reasons)
+
+
+def _twice(images: Sequence[PlannedImage]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for planned in images:
+        path = planned.job.image.path
+        if path in seen:
+            message = (
+                "expected one acquisition with this plate, well and number, found two: "
+                "give them different acquisition ids"
+            )
+            yield Finding("error", "duplicate-image", path, message)
+        seen.add(path)
+
+
+def _output_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
+    """What the destination has against the plan."""
+    versions: dict[str, Any] = {}
+    for planned in images:
+        job = planned.job
+        is_there = job.mode is not OverwriteMode.OVERWRITE and job.target.exists()
+        if is_there and not (job.mode is OverwriteMode.EXTEND and is_complete(job)):
+            yield Finding("error", "output-exists", job.image.path, why_it_exists(job.mode))
+        if isinstance(job.image.collection, ImageInPlate):
+            versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
+    for plate, version in versions.items():
+        try:
+            check_plate(zarr_dir / plate, version)
+        except OutputError as error:
+            yield _finding("output-exists", error)
+
+
+def _room_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
+    """Whether the disk can hold the result."""
+    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if folder.is_dir()), None)
+    if existing is None:
+        return
+    needed, free = sum(image_bytes(planned) for planned in images), shutil.disk_usage(existing).free
+    if needed > free:
+        is_hopeless = needed * _SMALLEST_SHARE > free
+        message = (
+            f"expected room for up to {needed / 1e9:.3g} GB (uncompressed), found {free / 1e9:.3g} GB free: "
+            "free some space or choose another destination"
+        )
+        yield Finding("error" if is_hopeless else "warning", "disk-room", str(existing), message)
+
+
+def image_bytes(planned: PlannedImage) -> int:
+    """Bytes of all levels of an image, uncompressed: what it takes on disk at most."""
+    layout, dtype = planned.layout, planned.job.image.data_type
+    if layout is None or dtype is None:
+        return 0
+    first = layout.grid.shapes[0]
+    share = sum(shape.y * shape.x for shape in layout.grid.shapes) / (first.y * first.x)
+    return int(layout.pixels * share) * np.dtype(dtype).itemsize
+
+
+def _has_errors(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
+
+
+def _finding(code: str, error: Tiles2ZarrError) -> Finding:
+    """An error as a finding: what stands before the first colon is where it is."""
+    where, _, message = str(error).partition(": ")
+    return Finding("error", code, where, message)
