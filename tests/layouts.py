@@ -263,11 +263,13 @@ def layouts(draw: st.DrawFn, most_tiles: int = 5) -> Layout:
 
 @st.composite
 def stage_layouts(draw: st.DrawFn) -> Layout:
-    """Fields of one size on a grid, some missing, each off by a fraction of a field, or overlapping its neighbours."""
+    """Fields of one size on a grid, some missing, each a little off, or overlapping its neighbours."""
     height, width = draw(st.integers(4, 20)), draw(st.integers(4, 20))
     step_y, step_x = (side - draw(st.integers(0, side // 4)) for side in (height, width))
     jitter = draw(st.integers(0, 1))
-    nodes = draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6, unique=True))
+    nodes = draw(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6, unique=True)
+    )
     tiles = [
         TileSpec(
             y=row * step_y + draw(st.integers(-jitter, jitter)) - 7,
@@ -292,9 +294,7 @@ def omezarr_options(draw: st.DrawFn) -> OmeZarrOptions:
         chunks = FovBasedChunking(xy_scaling=draw(st.sampled_from([0.25, 0.5, 1, 2, 4])), z_chunk=z_chunk)
     shards: NoSharding | ChunkMultipleSharding = NoSharding()
     if version == "0.5" and draw(st.booleans()):
-        shards = ChunkMultipleSharding(
-            xy_factor=draw(st.integers(1, 5)), z_factor=draw(st.integers(1, 3))
-        )
+        shards = ChunkMultipleSharding(xy_factor=draw(st.integers(1, 5)), z_factor=draw(st.integers(1, 3)))
     return OmeZarrOptions(
         ngff_version=version,
         num_levels=draw(st.integers(1, 6) | st.just(20)),
@@ -306,7 +306,9 @@ def omezarr_options(draw: st.DrawFn) -> OmeZarrOptions:
 
 
 @st.composite
-def converter_options(draw: st.DrawFn, tiling: Sequence[TilingMode] = (TilingMode.INPLACE,)) -> ConverterOptions:
+def converter_options(
+    draw: st.DrawFn, tiling: Sequence[TilingMode] = (TilingMode.INPLACE,)
+) -> ConverterOptions:
     """Options of the writer; tiles stay where they are unless other modes are given."""
     return ConverterOptions(
         tiling_mode=draw(st.sampled_from(list(tiling))),

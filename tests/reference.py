@@ -1,12 +1,15 @@
-"""The plain reference: a mosaic held in memory and its pyramid, in the simplest numpy. Slow, and easy to believe."""
+"""The plain reference: a mosaic held in memory and its pyramid, in the simplest numpy: slow, and plain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
 
 class PlacedPlane(NamedTuple):
@@ -62,7 +65,7 @@ def mean_of(values: list[Any], dtype: str) -> Any:
 
 
 def pyramid(level0: NDArray[Any], levels: int) -> list[NDArray[Any]]:
-    """The image and its smaller levels: every 2 x 2 pixels become their mean, odd ends are cut, no level is empty."""
+    """The image and its smaller levels: 2 x 2 pixels become their mean, odd ends are cut, none is empty."""
     images = [level0]
     while len(images) < levels and min(images[-1].shape[-2:]) > 1:
         images.append(halved(images[-1]))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import tifffile
 import zarr
 
 from tests.fractal.task_process import COMPUTE, IMAGES, PLATE, Done, run_task, tree
 from tests.table_plates import TablePlate, pixels_of, small_plate
 from tiles2zarr.converter import Acquisition, begin, convert_image, plan
-from tiles2zarr.models import ConverterOptions, OmeZarrOptions, OverwriteMode
+from tiles2zarr.models import ConverterOptions, OmeZarrOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,29 +190,3 @@ def test_no_log_line_of_a_sound_plate_speaks_of_a_warning(source: Path, tmp_path
     assert done.code == 0
     assert "warning" not in done.log.lower()
     assert len(done.log.splitlines()) <= 5
-
-
-def test_cycles_become_acquisitions_of_one_plate_without_numbers(tmp_path: Path) -> None:
-    cycles = [small_plate(tmp_path / f"cycle{n}", wells=(("A", 1),)).write() for n in range(3)]
-    tifffile.imwrite(cycles[2] / "A01_f0_t0_c0_z0.tif", np.zeros((12, 16), np.uint16))
-    acquisitions = [{"path": str(cycle), "plate_name": "P"} for cycle in cycles]
-    updates = convert(
-        tmp_path / "run", PLATE, {"zarr_dir": str(tmp_path / "zarr"), "acquisitions": acquisitions}
-    )
-    assert [update["attributes"]["acquisition"] for update in updates] == [0, 1, 2]
-    well = json.loads((tmp_path / "zarr/P.zarr/A/01/.zattrs").read_text())["well"]
-    assert well["images"] == [{"path": str(n), "acquisition": n} for n in range(3)]
-    levels = [zarr.open_array(f"{update['zarr_url']}/0", mode="r")[...] for update in updates]
-    assert not np.array_equal(levels[0], levels[2])
-    np.testing.assert_array_equal(levels[0], levels[1])
-
-
-def test_overwrite_is_what_the_form_calls_it(source: Path, tmp_path: Path) -> None:
-    arguments = {
-        "zarr_dir": str(tmp_path / "zarr"),
-        "acquisitions": [{"path": str(source), "wells": ["A1"]}],
-        "overwrite_mode": OverwriteMode.OVERWRITE.value,
-    }
-    first = convert(tmp_path / "first", PLATE, arguments)
-    assert convert(tmp_path / "second", PLATE, arguments) == first
-    assert [update["attributes"]["well"] for update in first] == ["A01"]

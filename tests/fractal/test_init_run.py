@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import tifffile
+import zarr
 
 from tests.table_plates import small_plate
 from tiles2zarr.errors import OptionsError, PreflightError, SourceError
+from tiles2zarr.fractal.convert_image_compute import convert_image_compute
 from tiles2zarr.fractal.convert_tiles_table_to_plate_init import convert_tiles_table_to_plate_init
 from tiles2zarr.fractal.forms import STANDARD, AdvancedForm
 from tiles2zarr.fractal.init_run import chosen_options
@@ -229,3 +233,42 @@ def test_two_acquisitions_in_one_place_are_refused_before_anything_is_written(tm
     with pytest.raises(PreflightError, match="two"):
         init(tmp_path / "zarr", twice)
     assert not (tmp_path / "zarr").exists()
+
+
+def converted(units: list[Any]) -> list[Any]:
+    """The updates of the image list."""
+    results = [convert_image_compute(**unit) for unit in units]
+    return [update for result in results for update in result["image_list_updates"]]
+
+
+def test_cycles_become_acquisitions_of_one_plate_without_numbers(tmp_path: Path) -> None:
+    cycles = [small_plate(tmp_path / f"cycle{n}", wells=(("A", 1),)).write() for n in range(3)]
+    tifffile.imwrite(cycles[2] / "A01_f0_t0_c0_z0.tif", np.zeros((12, 16), np.uint16))
+    units = init(tmp_path / "zarr", [{"path": str(cycle), "plate_name": "P"} for cycle in cycles])
+    updates = converted(units)
+    assert [update["attributes"]["acquisition"] for update in updates] == [0, 1, 2]
+    well = json.loads((tmp_path / "zarr/P.zarr/A/01/.zattrs").read_text())["well"]
+    assert well["images"] == [{"path": str(n), "acquisition": n} for n in range(3)]
+    levels = [zarr.open_array(f"{update['zarr_url']}/0", mode="r")[...] for update in updates]
+    assert not np.array_equal(levels[0], levels[2])
+    np.testing.assert_array_equal(levels[0], levels[1])
+
+
+def test_a_run_may_be_repeated_with_overwrite(tmp_path: Path) -> None:
+    acquisitions = [{"path": str(small_plate(tmp_path / "plate").write()), "wells": ["A1"]}]
+    first, second = (
+        converted(init(tmp_path / "zarr", acquisitions, overwrite_mode="Overwrite")) for _ in range(2)
+    )
+    assert first == second
+    assert [update["attributes"]["well"] for update in first] == ["A01"]
+
+
+def test_a_condition_table_reaches_the_image_list(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "plate").write()
+    (source / "conditions.csv").write_text("well,drug,dose\nA01,DMSO,0\nB02,X,1.5\n")
+    units = init(tmp_path / "zarr", [{"path": str(source), "condition_table_path": "conditions.csv"}])
+    found = [update["attributes"] for update in converted(units)]
+    assert [(each["well"], each["drug"], each["dose"]) for each in found] == [
+        ("A01", "DMSO", 0),
+        ("B02", "X", 1.5),
+    ]

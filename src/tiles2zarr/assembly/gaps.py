@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
@@ -53,8 +54,8 @@ def find_gaps(
 ) -> list[Gap]:
     """Every plane that ought to be there and is not, as runs along z.
 
-    A channel that has fewer z-planes or timepoints than others, at regular steps and in every field of view, was acquired so: a
-    known gap. What one field of view lacks and another has is lost.
+    A channel that has fewer z-planes or timepoints than others, at regular steps and in every field of view,
+    was acquired so: a known gap. What one field of view lacks and another has is lost.
 
     Args:
         placed: the image.
@@ -64,14 +65,14 @@ def find_gaps(
     present = _presence(placed)
     if present.all():
         return []
-    expected = present.any(axis=0, keepdims=True)  # axes: field, t, c, z
+    expected: NDArray[np.bool_] = np.any(present, axis=0)  # axes t, c, z
     known = np.zeros(present.shape, bool)
-    never = ~expected[0]
+    never = ~expected
     for c in range(placed.shape.c):
-        if c in unused_channels or _is_regular(expected[0, :, c]):
+        if c in unused_channels or _is_regular(expected[:, c]):
             known[:, :, c] |= never[:, c]
     # Planes that no channel has are a hole in the whole image: a wrong spacing, or losses.
-    nobody = ~expected[0].any(axis=1)
+    nobody: NDArray[np.bool_] = ~np.any(expected, axis=1)
     known[:, nobody[:, None, :].repeat(placed.shape.c, axis=1)] = False
     gaps = []
     reasons = declared or {}
@@ -93,7 +94,7 @@ def _presence(placed: PlacedImage) -> NDArray[np.bool_]:
 
 
 def _is_regular(taken: NDArray[np.bool_]) -> bool:
-    """Whether a channel's planes (axes t, z) are all timepoints of a regular series times all z-planes of another."""
+    """Whether a channel's planes (axes t, z) are timepoints of a regular series times z-planes of another."""
     if not taken.any():
         return False
     times, depths = np.flatnonzero(taken.any(axis=1)), np.flatnonzero(taken.any(axis=0))

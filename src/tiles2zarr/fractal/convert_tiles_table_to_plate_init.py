@@ -24,23 +24,9 @@ def convert_tiles_table_to_plate_init(
     options_file: forms.OptionsFile = None,
 ) -> InitOutput:
     """Plan the images of a plate, from tables with the columns ``row`` and ``column``."""
-    options = chosen_options(
-        tiling_mode=tiling_mode,
-        grouping=grouping,
-        missing_tiles=missing_tiles,
-        ngff_version=ngff_version,
-        advanced=advanced,
-        options_file=options_file,
-    )
-    return start_run(
-        "table",
-        ImageInPlate,
-        zarr_dir,
-        acquisitions,
-        overwrite_mode,
-        options,
-        allow_outside=advanced.allow_outside,
-    )
+    options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
+    outside = advanced.allow_outside
+    return start_run("table", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, outside)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,7 @@ def start_run(
     acquisitions: Sequence[AcquisitionForm],
     mode: OverwriteMode,
     options: ConverterOptions,
-    *,
-    allow_outside: bool = False,
+    allow_outside: bool,
 ) -> InitOutput:
     """Plan a run, refuse what is wrong with it, write what must be there first, and list its images.
 
@@ -88,7 +87,6 @@ def start_run(
 
 
 def chosen_options(
-    *,
     tiling_mode: TilingMode,
     grouping: Grouping,
     missing_tiles: MissingTiles,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any, cast
+import threading
+from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.core.tiled_image import axis_order
 from tiles2zarr.models import Compression
@@ -19,19 +21,23 @@ if TYPE_CHECKING:
     from tiles2zarr.models import Axis, OmeZarrOptions
     from tiles2zarr.writer.grid import Grid, UnitIndex
 
-# zarrs orders the chunks of a shard by whichever of its threads comes first: one thread makes the bytes the same each time. The
-# parallelism is ours. The variable is read when zarrs is loaded.
+# zarrs orders the chunks of a shard by whichever of its threads comes first: one thread makes the bytes the
+# same each time. The parallelism is ours. The variable is read when zarrs is loaded.
 if "zarrs" not in sys.modules:
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 _PIPELINE = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
+# zarr's configuration holds for the whole process: of two threads that open arrays, the first to leave would
+# take the pipeline from the other.
+_CONFIGURED = threading.Lock()
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
 
 
 def create_levels(
     folder: Path, grid: Grid, axes: Sequence[Axis], dtype: str, options: OmeZarrOptions
 ) -> list[zarr.Array[Any]]:
-    """Empty arrays named 0, 1, … in a folder, one for each level. Chunks that hold nothing but zeros are never stored.
+    """Empty arrays named 0, 1, … in a folder, one for each level. Chunks of zeros are never stored.
 
     Args:
         folder: the image's group.
@@ -49,9 +55,9 @@ def create_levels(
         return tuple(lengths[axis] for axis in order)
 
     arrays = []
-    with zarr.config.set({**_PIPELINE, "array.write_empty_chunks": False}):
+    with _CONFIGURED, zarr.config.set({**_PIPELINE, "array.write_empty_chunks": False}):
         for level, shape in enumerate(grid.shapes):
-            array = zarr.create_array(
+            array: zarr.Array[Any] = zarr.create_array(
                 store=folder / str(level),
                 shape=select(shape),
                 chunks=select((1, 1, *grid.chunk)),
@@ -64,7 +70,7 @@ def create_levels(
                 chunk_key_encoding={"name": "v2" if is_v2 else "default", "separator": "/"},
                 dimension_names=None if is_v2 else list(axes),
             )
-            arrays.append(cast("zarr.Array[Any]", array))
+            arrays.append(array)
     return arrays
 
 
@@ -72,18 +78,32 @@ def open_level(folder: Path, level: int | str) -> zarr.Array[Any]:
     """An array that exists, for reading."""
     import zarr
 
-    with zarr.config.set(_PIPELINE):
-        return cast("zarr.Array[Any]", zarr.open_array(folder / str(level), mode="r"))
+    with _CONFIGURED, zarr.config.set(_PIPELINE):
+        return zarr.open_array(folder / str(level), mode="r")
 
 
 def write_block(
-    array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: tuple[slice, slice, slice], block: NDArray[Any]
+    array: zarr.Array[Any],
+    axes: Sequence[Axis],
+    unit: UnitIndex,
+    extent: tuple[slice, slice, slice],
+    block: NDArray[Any],
 ) -> None:
-    """Write the pixels of a unit (axes z, y, x) where they belong."""
+    """Write the pixels of a unit (axes z, y, x) where they belong.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
     place = (slice(unit.t, unit.t + 1), slice(unit.c, unit.c + 1), *extent)
     order = axis_order(axes)
     selection = tuple(place[axis] for axis in order)
-    array[selection] = block.reshape(tuple((1, 1, *block.shape)[axis] for axis in order))
+    try:
+        array[selection] = block.reshape(tuple((1, 1, *block.shape)[axis] for axis in order))
+    except RuntimeError as error:  # what zarrs makes of every error of the system
+        code = _SYSTEM_ERROR.search(str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def _compressor(options: OmeZarrOptions) -> Any:
@@ -97,8 +117,9 @@ def _compressor(options: OmeZarrOptions) -> Any:
         if options.compression is Compression.ZSTD:
             return ZstdCodec(level=level)
         return BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
-    import numcodecs
+    from numcodecs.blosc import SHUFFLE, Blosc
+    from numcodecs.zstd import Zstd
 
     if options.compression is Compression.ZSTD:
-        return numcodecs.Zstd(level=level)
-    return numcodecs.Blosc(cname="lz4", clevel=level, shuffle=numcodecs.Blosc.SHUFFLE)
+        return Zstd(level=level)
+    return Blosc(cname="lz4", clevel=level, shuffle=SHUFFLE)

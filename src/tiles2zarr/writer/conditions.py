@@ -1,28 +1,35 @@
-"""The plate's condition table: what was done to each image, merged by key, so that no run undoes another's rows."""
+"""The plate's condition table: what was done to each image, merged by key; no run undoes another's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.core.tiled_image import joined
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import BackendType, ImageInPlate, row_index
 from tiles2zarr.writer import csv_cells
+from tiles2zarr.writer.groups import read_attributes
 from tiles2zarr.writer.lock import exclusive
 from tiles2zarr.writer.tables import condition_table, write_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tiles2zarr.core.tile import Scalar
     from tiles2zarr.core.tiled_image import TiledImage
     from tiles2zarr.writer.groups import NgffVersion
 
+#: Row, column, acquisition and path in the well: what names an image of a plate.
+Key = tuple[str, int, int, str]
+Rows = dict[Key, dict[str, "Scalar"]]
+
 _KEY = ("row", "column", "acquisition", "path_in_well")
 
 
-def write_conditions(zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], ngff_version: NgffVersion) -> None:
+def write_conditions(
+    zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], ngff_version: NgffVersion
+) -> None:
     """Add the attributes of these images to the condition tables of their plates; rows of other images stay.
 
     The table is CSV whatever the images' own tables are, so that it can be merged.
@@ -30,39 +37,49 @@ def write_conditions(zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], ngf
     Raises:
         OutputError: the table that is there cannot be read.
     """
-    plates: dict[str, dict[tuple[Scalar, ...], dict[str, Scalar]]] = {}
+    plates: dict[str, Rows] = {}
     for image in images:
         place = image.collection
         if isinstance(place, ImageInPlate) and image.attributes:
             rows = plates.setdefault(place.plate_path, {})
-            key = (place.row, place.column, place.acquisition, image.name)
-            rows[key] = {name: joined(values) for name, values in image.attributes.items() if name not in _KEY}
+            key = _key(place.row, place.column, place.acquisition, image.name)
+            rows[key] = {
+                name: joined(values) for name, values in image.attributes.items() if name not in _KEY
+            }
     for plate, rows in plates.items():
         with exclusive(zarr_dir / plate / ".conditions.lock"):
             _merge(zarr_dir / plate, rows, ngff_version)
 
 
-def _merge(plate: Path, rows: dict[tuple[Scalar, ...], dict[str, Scalar]], ngff_version: NgffVersion) -> None:
-    merged = {**_read(plate / "tables" / "condition_table" / "table.csv"), **rows}
-    keys = sorted(merged, key=lambda key: (row_index(str(key[0])), *map(_sortable, key[1:])))
+def _merge(plate: Path, rows: Rows, ngff_version: NgffVersion) -> None:
+    merged = {**_read(plate / "tables" / "condition_table"), **rows}
+    keys = sorted(merged, key=lambda key: (row_index(key[0]), *key[1:3], len(key[3]), key[3]))
     names = dict.fromkeys(name for key in keys for name in merged[key])
     columns: dict[str, list[Scalar]] = {name: [key[index] for key in keys] for index, name in enumerate(_KEY)}
     columns |= {name: [merged[key].get(name) for key in keys] for name in names}
     write_tables(plate, [condition_table(columns)], ngff_version, BackendType.CSV)
 
 
-def _read(file: Path) -> dict[tuple[Scalar, ...], dict[str, Scalar]]:
+def _read(table: Path) -> Rows:
+    backend = (read_attributes(table) or {}).get("backend", "csv")
+    if backend != "csv":
+        msg = f"{table}: expected a condition table stored as csv, found {backend}: convert or remove it"
+        raise OutputError(msg)
+    file = table / "table.csv"
     if not file.exists():
         return {}
     try:
         columns = csv_cells.load(file.read_bytes())
-        keys = list(zip(*(columns.pop(name) for name in _KEY), strict=True))
+        keys = [_key(*cells) for cells in zip(*(columns.pop(name) for name in _KEY), strict=True)]
     except (ValueError, KeyError) as error:
-        msg = f"{file}: expected a condition table with the columns {', '.join(_KEY)}, found something else ({error}): repair or remove it"
+        msg = (
+            f"{file}: expected a condition table with the columns {', '.join(_KEY)}, "
+            f"found something else ({error}): repair or remove it"
+        )
         raise OutputError(msg) from error
     return {key: {name: column[index] for name, column in columns.items()} for index, key in enumerate(keys)}
 
 
-def _sortable(value: Scalar) -> tuple[int, str]:
-    return (len(str(value)), str(value))
-
+def _key(row: Scalar, column: Scalar, acquisition: Scalar, path: Scalar) -> Key:
+    """The key of a row, also of a table that another program wrote anew, without the quotes."""
+    return str(row), int(str(column)), int(str(acquisition)), str(path)

@@ -1,32 +1,36 @@
-"""CSV as ngio reads it: texts quoted, numbers plain, nothing for None. Reading gives back the very cells that were written."""
+"""CSV as ngio reads it: texts quoted, numbers plain, nothing for None. What is read is what was written."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tiles2zarr.core.tile import Scalar
 
+_WORDS = {"": None, "True": True, "False": False}
 _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)')
 
 
 def dump(columns: Mapping[str, Sequence[Scalar]]) -> bytes:
-    """Equally long columns as CSV, names first.
+    r"""Equally long columns as CSV, names first.
 
     >>> dump({"drug": ["DMSO", None], "dose": [1.5, 2]})
-    b'"drug","dose"\\n"DMSO",1.5\\n,2\\n'
+    b'"drug","dose"\n"DMSO",1.5\n,2\n'
     """
     lines = [",".join(map(_quoted, columns))]
-    lines += [",".join(map(_cell, row)) for row in zip(*columns.values(), strict=True)]
+    rows = zip(*columns.values(), strict=True)
+    # A line of nothing is no row to most readers: the lone empty cell of a row is an empty text.
+    lines += [",".join(map(_cell, row)) or '""' for row in rows]
     return ("\n".join(lines) + "\n").encode()
 
 
 def load(content: bytes) -> dict[str, list[Scalar]]:
-    """The columns of a CSV that `dump` wrote.
+    r"""The columns of a CSV that `dump` wrote.
 
-    >>> load(b'"drug","dose"\\n"DMSO",1.5\\n,2\\n')
+    >>> load(b'"drug","dose"\n"DMSO",1.5\n,2\n')
     {'drug': ['DMSO', None], 'dose': [1.5, 2]}
     """
     text, rows, row, position = content.decode(), [], [], 0
@@ -40,7 +44,12 @@ def load(content: bytes) -> dict[str, list[Scalar]]:
             rows.append(row)
             row = []
         position = match.end()
+    if row:  # an empty cell, and then nothing, not even the end of the line
+        rows.append([*row, None])
     names, *values = rows
+    if any(len(line) != len(names) for line in values):
+        msg = f"no table: expected {len(names)} cells in each line"
+        raise ValueError(msg)
     return {str(name): [line[index] for line in values] for index, name in enumerate(names)}
 
 
@@ -56,9 +65,9 @@ def _quoted(text: str) -> str:
 
 def _plain(text: str) -> Scalar:
     """A number, True or False, nothing, or a text that somebody else did not quote."""
-    if text in ("", "True", "False"):
-        return {"": None, "True": True, "False": False}[text]
-    for kind in (int, float):
+    if text in _WORDS:
+        return _WORDS[text]
+    for kind in (int, float) if "_" not in text else ():  # Python's own notation, nobody else's
         try:
             return kind(text)
         except ValueError:

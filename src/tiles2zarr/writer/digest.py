@@ -18,7 +18,7 @@ ChunkIndex = tuple[int, int, int, int, int]
 
 
 class Level0Digest:
-    """Gathers the digests of chunks, in any order and from any thread; the result does not depend on either."""
+    """Gathers the digests of chunks, in any order and from any thread; neither shows in the result."""
 
     def __init__(self, chunk: Block) -> None:
         """Digest chunks of the given lengths."""
@@ -27,17 +27,22 @@ class Level0Digest:
         self._lock = threading.Lock()
 
     def add(self, unit: UnitIndex, extent: tuple[slice, slice, slice], block: NDArray[Any]) -> None:
-        """Take note of all chunks of a block (axes z, y, x) that starts at a chunk's border. Chunks of zeros count as absent."""
+        """Take note of all chunks of a block (axes z, y, x) that starts at a chunk's border.
+
+        Chunks of zeros count as absent.
+        """
         chunk = self._chunk
         found: dict[ChunkIndex, int] = {}
-        for z in range(0, block.shape[0], chunk.z):
-            for y in range(0, block.shape[1], chunk.y):
-                for x in range(0, block.shape[2], chunk.x):
-                    pixels = block[z : z + chunk.z, y : y + chunk.y, x : x + chunk.x]
-                    if pixels.any():
-                        starts = (part.start + offset for part, offset in zip(extent, (z, y, x), strict=True))
-                        place = tuple(start // length for start, length in zip(starts, chunk, strict=True))
-                        found[(unit.t, unit.c, *place)] = crc32c(pixels)  # type: ignore[index]
+        depth, height, width = (-(-length // step) for length, step in zip(block.shape, chunk, strict=True))
+        first_z, first_y, first_x = (part.start // step for part, step in zip(extent, chunk, strict=True))
+        for z, y, x in np.ndindex(depth, height, width):
+            pixels = block[
+                z * chunk.z : (z + 1) * chunk.z,
+                y * chunk.y : (y + 1) * chunk.y,
+                x * chunk.x : (x + 1) * chunk.x,
+            ]
+            if pixels.any():
+                found[unit.t, unit.c, first_z + z, first_y + y, first_x + x] = crc32c(pixels)
         with self._lock:
             self._digests.update(found)
 
@@ -48,8 +53,10 @@ class Level0Digest:
 
     def value(self) -> str:
         """The digest of the whole level, eight hexadecimal digits."""
-        lines = (f"{'.'.join(map(str, index))}:{digest:08x}\n" for index, digest in sorted(self._digests.items()))
-        return f"{google_crc32c.value(''.join(lines).encode()):08x}"
+        lines = "".join(
+            f"{'.'.join(map(str, index))}:{digest:08x}\n" for index, digest in self.chunks.items()
+        )
+        return f"{google_crc32c.value(lines.encode()):08x}"
 
 
 def crc32c(pixels: NDArray[Any]) -> int:

@@ -1,8 +1,9 @@
 """Chunk arithmetic: levels, chunks, shards and units. Integers only, no I/O.
 
-A *unit* is what one thread fills, halves and writes at a time: the smallest even multiple of the shard (of the chunk, without shards) in y and x,
-grown while it stays small. Because its sides are even, halving a unit never needs a pixel of its neighbour: unit (i, j) of a level
-fills exactly one quadrant of unit (i // 2, j // 2) of the next, whatever the image's extent.
+A *unit* is what one thread fills, halves and writes at a time: the smallest even multiple of the shard (of
+the chunk, without shards) in y and x, grown while it stays small. Because its sides are even, halving a unit
+never needs a pixel of its neighbour: unit (i, j) of a level fills exactly one quadrant of unit
+(i // 2, j // 2) of the next, whatever the image's extent.
 """
 
 from __future__ import annotations
@@ -31,10 +32,6 @@ class Block(NamedTuple):
     z: int
     y: int
     x: int
-
-    def count(self) -> int:
-        """How many pixels it holds."""
-        return self.z * self.y * self.x
 
 
 class UnitIndex(NamedTuple):
@@ -84,11 +81,15 @@ class Grid:
     def file_count(self, level: int) -> int:
         """How many chunk files (or shard files) a level has at most."""
         shape, cell = self.shapes[level], self.shard or self.chunk
-        return shape.t * shape.c * math.prod(-(-length // step) for length, step in zip(shape[2:], cell, strict=True))
+        return (
+            shape.t
+            * shape.c
+            * math.prod(-(-length // step) for length, step in zip(shape[2:], cell, strict=True))
+        )
 
 
 def level_shapes(shape: TileShape, levels: int) -> tuple[TileShape, ...]:
-    """Extents of all levels: y and x are halved and rounded down, and a level that would have no pixel is left out.
+    """Extents of all levels: y and x are halved and rounded down; a level that had no pixel is left out.
 
     >>> [level.y for level in level_shapes(TileShape(1, 1, 1, 101, 67), 4)]
     [101, 50, 25, 12]
@@ -111,7 +112,10 @@ def build_grid(shape: TileShape, field: tuple[int, int], itemsize: int, options:
     chunk = _chunk(shape, field, itemsize, options)
     shard = None
     if isinstance(options.shards, ChunkMultipleSharding):
-        y, x = (_shard_side(c, options.shards.xy_factor, length) for c, length in ((chunk.y, shape.y), (chunk.x, shape.x)))
+        y, x = (
+            _shard_side(c, options.shards.xy_factor, length)
+            for c, length in ((chunk.y, shape.y), (chunk.x, shape.x))
+        )
         shard = Block(_shard_side(chunk.z, options.shards.z_factor, shape.z), y, x)
     unit = _unit(shard or chunk, shape, itemsize)
     return Grid(level_shapes(shape, options.num_levels), chunk, shard, unit)
@@ -157,7 +161,8 @@ def _span(index: int, step: int, length: int) -> slice:
 def in_z_order(units: Iterable[UnitIndex]) -> list[UnitIndex]:
     """Units sorted so that the four children of a unit follow each other: few parents are open at any time.
 
-    >>> [(unit.i, unit.j) for unit in in_z_order(UnitIndex(0, 0, 0, i, j) for i in range(2) for j in range(3))]
+    >>> units = [UnitIndex(0, 0, 0, i, j) for i in range(2) for j in range(3)]
+    >>> [(unit.i, unit.j) for unit in in_z_order(units)]
     [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (1, 2)]
     """
     return sorted(units, key=lambda unit: (unit.t, unit.c, unit.z, _interleaved(unit.i, unit.j)))

@@ -87,7 +87,7 @@ def write_bytes(file: Path, content: bytes) -> None:
 
 
 def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it; read once, before there are threads."""
+    """The process's file mode mask, which is read by setting it: read once, before there are threads."""
     return _UMASK
 
 

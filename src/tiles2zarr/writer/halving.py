@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # The sum of four pixels must fit. 64-bit integers have no wider type and go another way.
 _WIDER = {"u1": "u2", "u2": "u4", "u4": "u8", "i1": "i2", "i2": "i4", "i4": "i8"}
-# Two neighbours of these types are read as one number of the wider type, so that the sum needs no strided access.
+# Two neighbours of these types are read as one number of the wider type: the sum needs no strided access.
 _PAIRED = {"u1": ("u2", 8), "u2": ("u4", 16), "u4": ("u8", 32)}
 # Rows of pairs that stay in the second-level cache while they are added.
 _BAND_BYTES = 256 * 1024
@@ -53,14 +53,17 @@ def _halved_pairs(rows: NDArray[Any]) -> NDArray[Any]:
 def _halved(rows: NDArray[Any]) -> NDArray[Any]:
     """Any type: four strided views, added."""
     corners = [rows[dy::2, dx::2] for dy in (0, 1) for dx in (0, 1)]
+    mean: NDArray[Any]
     if rows.dtype.kind == "f":
         # In double precision, so that single precision is rounded once and cannot overflow.
         with np.errstate(over="ignore", invalid="ignore"):
-            return _added([corner.astype(np.float64) for corner in corners]) / 4
-    if (wider := _WIDER.get(rows.dtype.str[1:])) is not None:
-        return (_added([corner.astype(wider) for corner in corners]) + 2) >> 2
-    # 64-bit integers: quarters and remainders apart, since the sum itself may not fit.
-    return _added([corner >> 2 for corner in corners]) + ((_added([corner & 3 for corner in corners]) + 2) >> 2)
+            mean = _added([corner.astype(np.float64) for corner in corners]) / 4
+    elif (wider := _WIDER.get(rows.dtype.str[1:])) is not None:
+        mean = (_added([corner.astype(wider) for corner in corners]) + 2) >> 2
+    else:  # 64-bit integers: quarters and remainders apart, since the sum itself may not fit
+        rest = _added([corner & 3 for corner in corners])
+        mean = _added([corner >> 2 for corner in corners]) + ((rest + 2) >> 2)
+    return mean
 
 
 def _added(corners: list[NDArray[Any]]) -> NDArray[Any]:

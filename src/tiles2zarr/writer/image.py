@@ -42,7 +42,9 @@ class ImageLayout:
     @property
     def pixels(self) -> int:
         """Pixels of level 0 that will be written; units without tiles are not."""
-        lengths = ([part.stop - part.start for part in self.grid.extent(0, unit)] for unit in self.coverage.units)
+        lengths = (
+            [part.stop - part.start for part in self.grid.extent(0, unit)] for unit in self.coverage.units
+        )
         return sum(z * y * x for z, y, x in lengths)
 
 
@@ -99,8 +101,12 @@ def write_image(
     arrays = create_levels(folder, layout.grid, axes, data_type, how)
     digest = Level0Digest(layout.grid.chunk)
     reader = PlaneReader(placed, layout.coverage, data_type, resource, memory.cache)
-    PyramidWriter(placed, layout.grid, layout.coverage, reader, arrays, axes, options.overlap_mode, digest).write(memory.threads, progress)
-    write_tables(folder, [fov_roi_table(placed), well_roi_table(placed), *tables], how.ngff_version, how.table_backend)
+    PyramidWriter(
+        placed, layout.grid, layout.coverage, reader, arrays, axes, options.overlap_mode, digest
+    ).write(memory.threads, progress)
+    write_tables(
+        folder, [fov_roi_table(placed), well_roi_table(placed), *tables], how.ngff_version, how.table_backend
+    )
     return digest
 
 

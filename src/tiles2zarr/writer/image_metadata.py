@@ -20,7 +20,8 @@ _AXES: dict[Axis, dict[str, str]] = {
     "y": {"name": "y", "type": "space", "unit": "micrometer"},
     "x": {"name": "x", "type": "space", "unit": "micrometer"},
 }
-# Colours of channels that have none: told apart by people with any colour vision (after Okabe and Ito), blue first for nuclei.
+# Colours of channels that have none: told apart with any colour vision (after Okabe and Ito), blue first for
+# nuclei.
 _COLORS = ("0072B2", "009E73", "D55E00", "F0E442", "CC79A7", "56B4E9", "E69F00")
 
 
@@ -35,12 +36,23 @@ def multiscales(placed: PlacedImage, grid: Grid) -> list[dict[str, Any]]:
         scale = [float(size.get(axis, 1.0) * factor.get(axis, 1)) for axis in axes]
         transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
         if moved:
-            transformations.append({"type": "translation", "translation": [float(moved.get(axis, 0.0)) for axis in axes]})
+            transformations.append(
+                {"type": "translation", "translation": [float(moved.get(axis, 0.0)) for axis in axes]}
+            )
         datasets.append({"path": str(level), "coordinateTransformations": transformations})
-    return [{"name": placed.image.name, "axes": [_AXES[axis] for axis in axes], "datasets": datasets, "type": "mean"}]
+    return [
+        {
+            "name": placed.image.name,
+            "axes": [_AXES[axis] for axis in axes],
+            "datasets": datasets,
+            "type": "mean",
+        }
+    ]
 
 
-def omero(channels: Sequence[ChannelInfo], windows: Sequence[tuple[float, float]], dtype: str) -> dict[str, Any]:
+def omero(
+    channels: Sequence[ChannelInfo], windows: Sequence[tuple[float, float]], dtype: str
+) -> dict[str, Any]:
     """The ``omero`` entry: label, wavelength, colour and display range of each channel."""
     low, high = type_range(dtype)
     return {

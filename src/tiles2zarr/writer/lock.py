@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def exclusive(file: Path) -> Iterator[None]:
     """Hold the lock of a file while the block runs; wait for whoever holds it.
 
-    The system drops the lock of a process that dies. The file is removed by whoever held it last, so that none stays.
+    The system drops the lock of a process that dies. The file is removed by whoever held it last: none stays.
     """
     descriptor = _acquire(file)
     try:
         yield
     finally:
-        # Removed while it is still held: whoever waits for it finds that its file is gone and opens a new one.
+        # Removed while it is still held: whoever waits finds that its file is gone and opens a new one.
         if sys.platform != "win32":
             file.unlink(missing_ok=True)
         os.close(descriptor)
@@ -42,7 +42,7 @@ def _acquire(file: Path) -> int:
 
 
 def _is_still(file: Path, descriptor: int) -> bool:
-    """Whether the locked file is the one that the name stands for; another holder may have removed it meanwhile."""
+    """Whether the locked file is the one that the name stands for: another holder may have removed it."""
     try:
         return os.path.samestat(os.stat(file), os.fstat(descriptor))
     except FileNotFoundError:

@@ -44,7 +44,7 @@ class Decoded:
     """What the tiles of an image are once they are decoded.
 
     Attributes:
-        largest: bytes of the most that is decoded in one go: a plane, or a whole tile where a source knows no less.
+        largest: bytes of the most that is decoded in one go: a plane, or a tile where a source knows no less.
         used_again: some of it is needed by more than one unit, or for more than one plane.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from tiles2zarr.models import OverlapMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,8 +35,8 @@ def scratch_bytes(mode: OverlapMode, pixels: int) -> int:
 def paint(block: NDArray[Any], pieces: Sequence[Piece], mode: OverlapMode) -> None:
     """Paint pieces of tiles, in tile order, into a block of zeros (axes y, x).
 
-    ``Last`` and ``First`` keep the pixel of the last or first tile, ``Maximum`` the largest, ``Mean`` the mean
-    with halves rounded upwards.
+    ``Last`` and ``First`` keep the pixel of the last or first tile, ``Maximum`` the largest, ``Mean`` the
+    mean with halves rounded upwards.
     """
     if len(pieces) == 1 or mode is OverlapMode.LAST:
         for place, fetch in pieces:
@@ -65,7 +64,7 @@ def _paint_maximum(block: NDArray[Any], pieces: Sequence[Piece]) -> None:
 def _paint_mean(block: NDArray[Any], pieces: Sequence[Piece]) -> None:
     is_float = block.dtype.kind == "f"
     count = _coverage(block, pieces)
-    total = np.zeros(block.shape, np.float64 if is_float else np.int64)
+    total: NDArray[Any] = np.zeros(block.shape, np.float64 if is_float else np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         for place, fetch in pieces:
             total[place] += fetch()

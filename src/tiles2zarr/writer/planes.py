@@ -1,4 +1,4 @@
-"""The planes a writer needs, decoded once: which unit needs which plane, and a bounded cache of those that several need."""
+"""The planes a writer needs, decoded once: which unit needs which, and a bounded cache of shared ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Coverage:
 
 
 def cover(placed: PlacedImage, grid: Grid) -> Coverage:
-    """Find the units that hold pixels, and their planes. Costs what the tiles cost, not what the extent does."""
+    """Find the units that hold pixels, and their planes; costs what the tiles cost, whatever the extent."""
     planes, tiles = placed.planes(), placed.image.tiles
     x, y = placed.x[planes.tile], placed.y[planes.tile]
     first_i, first_j = y // grid.unit.y, x // grid.unit.x
@@ -55,18 +55,27 @@ def cover(placed: PlacedImage, grid: Grid) -> Coverage:
     within = np.arange(len(plane)) - np.repeat(np.cumsum(uses) - uses, uses)
     di, dj = np.divmod(within, columns[plane])
     keys = np.stack(
-        [planes.t[plane], planes.c[plane], planes.z[plane] // grid.unit.z, first_i[plane] + di, first_j[plane] + dj], axis=1
+        [
+            planes.t[plane],
+            planes.c[plane],
+            planes.z[plane] // grid.unit.z,
+            first_i[plane] + di,
+            first_j[plane] + dj,
+        ],
+        axis=1,
     )
     order = np.lexsort(keys.T[::-1])
     keys, plane = keys[order], plane[order]
     starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=-1), axis=1))
     groups = np.split(plane, starts[1:])
-    planes_of = {UnitIndex(*map(int, keys[start])): group for start, group in zip(starts, groups, strict=True)}
+    planes_of = {
+        UnitIndex(*map(int, keys[start])): group for start, group in zip(starts, groups, strict=True)
+    }
     return Coverage(planes, tuple(in_z_order(planes_of)), planes_of, uses)
 
 
 def loads_whole_tiles(tiles: Tiles) -> bool:
-    """Whether the tiles' loaders cannot read less than a tile; such a tile is asked for once, not once for each plane."""
+    """Whether the tiles' loaders read nothing less than a tile: asked for once then, not for each plane."""
     return tiles.loaders.kind.load_plane is ImageLoaderInterface.load_plane
 
 
@@ -91,7 +100,9 @@ def decoded(placed: PlacedImage, coverage: Coverage, itemsize: int) -> Decoded:
 class PlaneReader:
     """Decodes planes, each once as far as the cache allows. Safe to use from several threads."""
 
-    def __init__(self, placed: PlacedImage, coverage: Coverage, dtype: str, resource: Any | None, cache_bytes: int) -> None:
+    def __init__(
+        self, placed: PlacedImage, coverage: Coverage, dtype: str, resource: Any | None, cache_bytes: int
+    ) -> None:
         """Read planes of an image.
 
         Args:
@@ -122,7 +133,10 @@ class PlaneReader:
         uses = int(self._uses[plane])
         if self._loads_whole_tiles and shape.t * shape.c * shape.z > 1:
             uses *= shape.t * shape.c * shape.z
-            return self._cache.get((tile,), uses, lambda: self._whole_tile(tile, shape))[index]
+            pixels: NDArray[Any] = self._cache.get((tile,), uses, lambda: self._whole_tile(tile, shape))[
+                index
+            ]
+            return pixels
         return self._cache.get((tile, index), uses, lambda: self._plane(tile, index, shape))
 
     def shape(self, tile: int) -> TileShape:
@@ -136,7 +150,10 @@ class PlaneReader:
             pixels = self._tiles.loaders[tile].load_plane(index, shape, self._resource)
         if pixels.shape != shape[3:]:
             found = " x ".join(map(str, pixels.shape))
-            msg = f"{self._describe(tile)}: expected {shape.y} x {shape.x} px (height x width), found {found}: correct the tile's lengths"
+            msg = (
+                f"{self._describe(tile)}: expected {shape.y} x {shape.x} px (height x width), "
+                f"found {found}: correct the tile's lengths"
+            )
             raise SourceError(msg)
         return self._typed(pixels, tile)
 
@@ -151,14 +168,18 @@ class PlaneReader:
         try:
             yield
         except OSError as error:
-            msg = f"{self._describe(tile)}: cannot be read: {error.strerror or error}: check the file and its permissions"
+            reason = error.strerror or error
+            msg = f"{self._describe(tile)}: cannot be read: {reason}: check the file and its permissions"
             raise SourceError(msg) from error
 
     def _typed(self, pixels: NDArray[Any], tile: int) -> NDArray[Any]:
         if pixels.dtype == self._dtype:
             return pixels
         if not np.can_cast(pixels.dtype, self._dtype, "safe"):
-            msg = f"{self._describe(tile)}: expected pixels that fit {self._dtype}, found {pixels.dtype}: set data_type to a type that holds both"
+            msg = (
+                f"{self._describe(tile)}: expected pixels that fit {self._dtype}, "
+                f"found {pixels.dtype}: set data_type to a type that holds both"
+            )
             raise SourceError(msg)
         return pixels.astype(self._dtype)
 
@@ -167,7 +188,7 @@ class PlaneReader:
 
 
 class DecodedCache:
-    """Arrays that are needed a known number of times. What exceeds the bound is dropped, oldest use first, and made again."""
+    """Arrays that are needed a known number of times; what exceeds the bound is made again."""
 
     def __init__(self, largest: int) -> None:
         """Keep at most `largest` bytes."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import ImageInPlate, row_index
-from tiles2zarr.writer.groups import NgffVersion, group_version, ngff_attributes, read_attributes, read_ngff, write_group
+from tiles2zarr.writer.groups import (
+    NgffVersion,
+    group_version,
+    ngff_attributes,
+    read_attributes,
+    read_ngff,
+    write_group,
+)
 from tiles2zarr.writer.lock import exclusive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 #: Key of the completion record in an image's attributes.
@@ -45,10 +52,16 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
         return
     found = group_version(plate)
     if found is None or (read_attributes(plate) and "plate" not in read_ngff(plate)):
-        msg = f"{plate}: expected a plate or nothing, found something else: choose another plate name or destination"
+        msg = (
+            f"{plate}: expected a plate or nothing, found something else: "
+            "choose another plate name or destination"
+        )
         raise OutputError(msg)
     if found != ngff_version:
-        msg = f"{plate}: expected a plate of NGFF {ngff_version}, found one of NGFF {found}: set omezarr_options.ngff_version to {found} or choose another plate name"
+        msg = (
+            f"{plate}: expected a plate of NGFF {ngff_version}, found one of NGFF {found}: "
+            f"set omezarr_options.ngff_version to {found} or choose another plate name"
+        )
         raise OutputError(msg)
 
 
@@ -66,8 +79,12 @@ def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: Ngff
             if group_version(plate / well) is None:
                 _write_well(plate / well, [], ngff_version)
         if metadata != known:
-            others = {} if ngff_version == "0.5" else {k: v for k, v in (read_attributes(plate) or {}).items() if k != "plate"}
-            write_group(plate, {**others, **ngff_attributes({"plate": metadata}, ngff_version)}, ngff_version)
+            attributes = read_attributes(plate) or {}
+            if ngff_version == "0.4":
+                attributes["plate"] = metadata
+            else:
+                attributes["ome"] = {**attributes.get("ome", {}), "version": "0.5", "plate": metadata}
+            write_group(plate, attributes, ngff_version)
 
 
 def _plate_metadata(
@@ -75,22 +92,28 @@ def _plate_metadata(
 ) -> dict[str, Any]:
     """What the plate held, and these images; sorted, so that the order of runs does not show."""
     rows = {row["name"] for row in known.get("rows", ())} | {image.row for image in images}
-    columns = {column["name"] for column in known.get("columns", ())} | {f"{image.column:02d}" for image in images}
+    columns = {column["name"] for column in known.get("columns", ())} | {
+        f"{image.column:02d}" for image in images
+    }
     row_names = sorted(rows, key=lambda name: (row_index(name) if name.isalpha() else 1000, name))
     column_names = sorted(columns, key=lambda name: (int(name) if name.isdecimal() else 10000, name))
     wells = {well["path"] for well in known.get("wells", ())} | {image.well_path for image in images}
-    places = sorted((row_names.index(row), column_names.index(column)) for row, column in (well.split("/") for well in wells))
+    places = sorted(
+        (row_names.index(row), column_names.index(column))
+        for row, column in (well.split("/") for well in wells)
+    )
     acquisitions = {entry["id"]: entry for entry in known.get("acquisitions", ())}
     for image in images:
         acquisitions.setdefault(image.acquisition, {"id": image.acquisition, "name": image.plate_name})
     return {
         **known,
-        **({"version": "0.4"} if ngff_version == "0.4" else {"version": "0.5"}),
+        "version": ngff_version,
         "name": known.get("name", plate.name.removesuffix(".zarr")),
         "rows": [{"name": name} for name in row_names],
         "columns": [{"name": name} for name in column_names],
         "wells": [
-            {"path": f"{row_names[row]}/{column_names[column]}", "rowIndex": row, "columnIndex": column} for row, column in places
+            {"path": f"{row_names[row]}/{column_names[column]}", "rowIndex": row, "columnIndex": column}
+            for row, column in places
         ],
         "acquisitions": [acquisitions[number] for number in sorted(acquisitions)],
     }
@@ -99,8 +122,8 @@ def _plate_metadata(
 def list_in_well(image: Path) -> None:
     """Add a finished image to the list of its well, together with any other that is finished.
 
-    Needs no lock: whoever writes looks again afterwards, and writes again while an image is missing. Of writers at the same time
-    the last one to look sees all images.
+    Needs no lock: whoever writes looks again afterwards, and writes again while an image is missing. Of
+    writers at the same time the last one to look sees all images.
     """
     well = image.parent
     version = group_version(image)
@@ -116,14 +139,16 @@ def list_in_well(image: Path) -> None:
 
 
 def _finished(well: Path, listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The entries of all finished images of a well: ours by their completion records, others' as they were listed."""
+    """The entries of a well's images: ours by their completion records, others' as they were listed."""
     entries = {entry["path"]: dict(entry) for entry in listed if (well / entry["path"]).is_dir()}
     for folder in well.iterdir():
         if not folder.name.startswith(".") and folder.is_dir():
             record = (read_attributes(folder) or {}).get(RECORD)
             if record is not None:
                 entries[folder.name] = {"path": folder.name, "acquisition": record["acquisition"]}
-    return sorted(entries.values(), key=lambda entry: (entry.get("acquisition", 0), len(entry["path"]), entry["path"]))
+    return sorted(
+        entries.values(), key=lambda entry: (entry.get("acquisition", 0), len(entry["path"]), entry["path"])
+    )
 
 
 def _write_well(well: Path, images: Sequence[Mapping[str, Any]], ngff_version: NgffVersion) -> None:

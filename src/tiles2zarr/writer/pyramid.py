@@ -1,15 +1,14 @@
-"""The one-pass writer: every plane is decoded once, every chunk of every level is encoded and written once, nothing is read back.
+"""The one-pass writer: every plane is decoded once, every chunk of every level is encoded and written once.
 
-Units of level 0 are taken in Z-order by a few threads. A thread fills a unit, writes it, and halves it into its quadrant of the unit above.
-Whoever completes a unit's last quadrant writes that unit and goes on upwards. So only the units along one path to the top are
-open, and memory does not grow with the image.
+Units of level 0 are taken in Z-order by a few threads. A thread fills a unit, writes it, and halves it into
+its quadrant of the unit above. Whoever completes a unit's last quadrant writes that unit and goes on upwards.
+So only the units along one path to the top are open for each thread, and memory does not grow with the image.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from tiles2zarr.writer.halving import halve
 from tiles2zarr.writer.overlap import paint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import zarr
     from numpy.typing import NDArray
@@ -85,7 +84,7 @@ class PyramidWriter:
 
         Args:
             threads: how many units are in work at a time.
-            progress: called with the number of pixels of level 0 written since the last call, from any thread.
+            progress: called with the number of pixels of level 0 written since the last call, by any thread.
         """
 
         def write_one(unit: UnitIndex) -> None:
@@ -130,10 +129,15 @@ class PyramidWriter:
         shape = self._reader.shape(int(tile))
         rows = slice(max(y.start, top), min(y.stop, top + shape.y))
         columns = slice(max(x.start, left), min(x.stop, left + shape.x))
-        target = (slice(rows.start - y.start, rows.stop - y.start), slice(columns.start - x.start, columns.stop - x.start))
+        target = (
+            slice(rows.start - y.start, rows.stop - y.start),
+            slice(columns.start - x.start, columns.stop - x.start),
+        )
 
         def fetch() -> NDArray[Any]:
-            return self._reader.read(plane)[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            return self._reader.read(plane)[
+                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+            ]
 
         return target, fetch
 

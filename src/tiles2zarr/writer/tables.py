@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ from tiles2zarr.writer import csv_cells
 from tiles2zarr.writer.groups import NgffVersion, read_attributes, write_bytes, write_group
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -127,7 +127,7 @@ def _write_anndata(place: Path, table: Table) -> None:
         data.index = pd.Index(list(data.pop(index)), dtype=object, name=index)
     else:
         data.index = pd.Index([str(row) for row in range(len(data))], dtype=object)
-    backend = ImplementedTableBackends().get_backend(
+    backend = ImplementedTableBackends().get_backend(  # type: ignore[no-untyped-call]
         backend_name=BackendType.ANNDATA.value,
         group_handler=ZarrGroupHandler(place),
         index_key=index,
@@ -147,7 +147,7 @@ def _series(cells: Sequence[Scalar]) -> pd.Series[Any]:
     present = [cell for cell in cells if cell is not None]
     if any(isinstance(cell, str) or abs(cell) > _LARGEST_INTEGER for cell in present):
         texts = [str(cell) if cell is not None else None for cell in cells]
-        # Objects: anndata refuses the string type that pandas 3 would choose. Categories: it says so when it makes them itself.
+        # Objects: anndata refuses the texts of pandas 3. Categories: it talks when it makes them itself.
         names = pd.Index(sorted({text for text in texts if text is not None}), dtype=object)
         return pd.Series(pd.Categorical(texts, categories=names))
     is_whole = len(present) == len(cells) and all(type(cell) is int for cell in cells)
