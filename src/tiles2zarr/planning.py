@@ -11,7 +11,7 @@ import numpy as np
 from tiles2zarr.assembly.conditions import with_conditions
 from tiles2zarr.assembly.contrast import sample_windows
 from tiles2zarr.assembly.filters import apply_filters
-from tiles2zarr.assembly.gaps import Gap, find_gaps
+from tiles2zarr.assembly.gaps import Gap, find_gaps, unused_channels
 from tiles2zarr.assembly.headers import read_headers
 from tiles2zarr.assembly.structure import check_structure, gap_findings
 from tiles2zarr.core.job import DeclaredGap, ImageJob
@@ -229,7 +229,6 @@ def _scan(
     images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
     options = options.model_copy(update={"acquisition": chosen})
     gaps = _declared_gaps(scan)
-    used = {c for image in images for c in _channels_of(image)}
     jobs = [
         ImageJob(
             image=image,
@@ -238,10 +237,10 @@ def _scan(
             mode=mode,
             resource=scan.resource,
             format=source.name,
-            unused_channels=tuple(c for c in range(len(image.channels)) if c not in used),
+            unused_channels=unused,
             declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
         )
-        for image in images
+        for image, unused in zip(images, unused_channels(images), strict=True)
     ]
     return jobs, list(scan.findings)
 
@@ -257,11 +256,6 @@ def _of_fields(gaps: Iterable[DeclaredGap], image: TiledImage[Any, Any]) -> tupl
     """The gaps of an image's own fields of view."""
     fields = {image.tiles.fov_names[code] for code in np.unique(image.tiles.fov)}
     return tuple(gap for gap in gaps if gap.fov_name in fields)
-
-
-def _channels_of(image: TiledImage[Any, Any]) -> set[int]:
-    spans = np.unique(np.stack([image.tiles.c, image.tiles.length_c]), axis=1).T.tolist()
-    return {c for start, length in spans for c in range(start, start + length)}
 
 
 def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Finding]]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
+    from tiles2zarr.core.tiled_image import TiledImage
+    from tiles2zarr.models import AcquisitionDetails
 
 #: More places than this in one image are no layout of a microscope, but a wrong spacing.
 MOST_PLACES = 2**28
@@ -132,6 +134,16 @@ def _split(
 def _runs(missing: NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def unused_channels(images: Sequence[TiledImage[Any, Any]]) -> list[tuple[int, ...]]:
+    """Per image the channels that neither it nor another image of its acquisition has."""
+    used: dict[AcquisitionDetails, set[int]] = {}
+    for image in images:
+        spans = np.unique(np.stack([image.tiles.c, image.tiles.length_c]), axis=1).T.tolist()
+        channels = used.setdefault(image.details, set())
+        channels.update(c for first, count in spans for c in range(first, first + count))
+    return [tuple(c for c in range(len(image.channels)) if c not in used[image.details]) for image in images]
 
 
 def gap_columns(gaps: Iterable[Gap]) -> dict[str, list[Any]]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-import numpy as np
 from pydantic import ConfigDict, Field, WithJsonSchema
 
+from tiles2zarr.assembly.gaps import unused_channels
 from tiles2zarr.converter import convert_image, image_attributes
 from tiles2zarr.core.job import ImageJob, recorded_options
 from tiles2zarr.core.tile import Scalar
@@ -218,25 +218,14 @@ def _jobs(
     images: Sequence[TiledImage[Any, Any]], zarr_dir: Path, options: ConverterOptions, mode: OverwriteMode
 ) -> list[ImageJob]:
     """A job for each image, none of which has anything against the destination."""
-    unused = _unused_channels(images)
     jobs = [
         ImageJob(image, join_url_paths(str(zarr_dir), image.path), options, mode, unused_channels=channels)
-        for image, channels in zip(images, unused, strict=True)
+        for image, channels in zip(images, unused_channels(images), strict=True)
     ]
     refuse_unlistable([job.zarr_url for job in jobs])
     for job in jobs:
         _refuse_existing(job)
     return jobs
-
-
-def _unused_channels(images: Sequence[TiledImage[Any, Any]]) -> list[tuple[int, ...]]:
-    """Per image the channels that neither it nor another image of its acquisition has."""
-    used: dict[object, set[int]] = {}
-    for image in images:
-        tiles = image.tiles
-        for first, count in np.unique(np.stack([tiles.c, tiles.length_c]), axis=1).T.tolist():
-            used.setdefault(image.details, set()).update(range(first, first + count))
-    return [tuple(c for c in range(len(image.channels)) if c not in used[image.details]) for image in images]
 
 
 def _refuse_existing(job: ImageJob) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from tiles2zarr.models.values import Value
 
@@ -26,6 +26,13 @@ FieldName = Annotated[
         examples=["well"],
     ),
 ]
+
+
+def _texts(values: object) -> object:
+    """Numbers as the texts that a table would show."""
+    if isinstance(values, list | tuple):
+        return tuple(str(value) if isinstance(value, int | float) else value for value in values)
+    return values
 
 
 def _pattern(pattern: str) -> str:
@@ -45,6 +52,13 @@ Pattern = Annotated[
         description="Regular expression that the whole value must match",
         examples=["FOV_[12]"],
     ),
+]
+
+
+Values = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_texts),
+    Field(title="Values", min_length=1, description="Whole values; numbers match by what they are worth"),
 ]
 
 
@@ -79,7 +93,7 @@ class IncludeFilter(Value):
 
     name: Literal["Include Filter"] = "Include Filter"
     field: FieldName = "well"
-    values: tuple[str | int | float, ...] = Field(min_length=1)
+    values: Values
 
 
 class ExcludeFilter(Value):
@@ -89,7 +103,7 @@ class ExcludeFilter(Value):
 
     name: Literal["Exclude Filter"] = "Exclude Filter"
     field: FieldName = "well"
-    values: tuple[str | int | float, ...] = Field(min_length=1)
+    values: Values
 
 
 class WellIncludeFilter(Value):

@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# Writes that were under way when a run was interrupted end within a second.
+_TRIES, _PAUSE = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def staged(target: Path) -> Iterator[Staging]:
         try:
             yield staging
         finally:
-            shutil.rmtree(staging.folder, ignore_errors=True)
+            _remove(staging.folder)
 
 
 def recover(target: Path) -> None:
@@ -79,6 +82,15 @@ def recover(target: Path) -> None:
     staging = _hidden(target, "staging")
     if staging.exists():
         shutil.rmtree(staging)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, also one that an interrupted write in another thread still adds a file to."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_PAUSE)
 
 
 def _hidden(target: Path, role: str) -> Path:
