@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tiles2zarr.cli.converting import convert, demo
-from tiles2zarr.cli.looking import formats
+from tiles2zarr.cli.looking import formats, inspect
 from tiles2zarr.cli.output import counted, print_findings
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert, demo, formats):
+for command in (convert, inspect, demo, formats):
     app.command()(command)
 
 

@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
@@ -14,10 +15,10 @@ from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import Console
-
     from tiles2zarr.errors import Finding
     from tiles2zarr.runners.report import ConversionReport
+
+_WIDTH = 240
 
 
 def print_report(report: ConversionReport, console: Console) -> None:
@@ -50,6 +51,11 @@ def print_report(report: ConversionReport, console: Console) -> None:
         console.print(
             "The other images are complete; run again with --mode Extend to do the rest.", soft_wrap=True
         )
+
+
+def wide_console() -> Console:
+    """Stdout for tables: as wide as the terminal, and wide enough for any table where there is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH)
 
 
 def counted(number: int, noun: str) -> str:
