@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
@@ -30,15 +34,21 @@ from tiles2zarr.models import (
     TileShape,
     TilingMode,
 )
+from tiles2zarr.placement import place_image
+from tiles2zarr.writer import grid
+from tiles2zarr.writer.image import layout_image, write_image
+from tiles2zarr.writer.memory import MemoryPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.core.tiled_image import TiledImage
     from tiles2zarr.models import CollectionInterface
+    from tiles2zarr.writer.digest import Level0Digest
+    from tiles2zarr.writer.image import ImageLayout
 
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64")
 WELL = ImageInPlate(plate_name="P", row="B", column=3, acquisition=0)
@@ -216,6 +226,61 @@ def _planes(loader: SeededLoader, t: int, c: int, z: int, y: int, x: int) -> Ite
     pixels = loader.pixels()
     for index in np.ndindex(pixels.shape[:3]):
         yield PlacedPlane(t + index[0], c + index[1], z + index[2], y, x, pixels[index])
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write_layout` wrote, and from what."""
+
+    folder: Path
+    placed: PlacedImage
+    layout: ImageLayout
+    digest: Level0Digest
+
+
+def write_layout(
+    layout: Layout,
+    options: ConverterOptions,
+    folder: Path,
+    *,
+    threads: int = 1,
+    cache: int = 2**28,
+    small_unit: int = grid.SMALL_UNIT,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Written:
+    """Write arrays and tables of a layout into a new folder.
+
+    Args:
+        layout: the tiles.
+        options: how to write them.
+        folder: must not exist yet.
+        threads: units in work at a time.
+        cache: bytes of decoded tiles to keep.
+        small_unit: bytes up to which units grow; 0 for the smallest units that the chunks allow.
+        progress: is told of pixels.
+    """
+    with mock.patch.object(grid, "SMALL_UNIT", small_unit):
+        placed = place_image(layout.image(), options)
+        image_layout = layout_image(placed, layout.dtype, options)
+    folder.mkdir()
+    memory = MemoryPlan(threads, cache, 0)
+    digest = write_image(folder, placed, image_layout, layout.dtype, options, None, [], memory, progress)
+    return Written(folder, placed, image_layout, digest)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its bytes."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """An empty folder, in memory where the system has such a place: Hypothesis writes thousands of files."""
+    memory = Path("/dev/shm")
+    usable = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=usable, prefix="tiles2zarr-test-") as folder:
+        yield Path(folder)
 
 
 def grid_of_tiles(rows: int, columns: int, height: int, width: int, **fields: Any) -> tuple[TileSpec, ...]:

@@ -169,7 +169,7 @@ def test_an_image_that_exists(tmp_path: Path) -> None:
         (
             (
                 "--memory-limit",
-                "0.11GiB",
+                "0.2GiB",
                 "--set",
                 'omezarr_options.chunks={"mode":"Fixed Size","xy_chunk":65536,"z_chunk":1}',
             ),

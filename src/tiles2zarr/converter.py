@@ -16,7 +16,7 @@ from tiles2zarr.assembly.gaps import gap_columns
 from tiles2zarr.assembly.headers import read_headers, stored_type
 from tiles2zarr.core.job import ImageJob, recorded_options
 from tiles2zarr.core.tiled_image import joined
-from tiles2zarr.errors import OutputError, OutputExistsError, PreflightError
+from tiles2zarr.errors import OutputError, OutputExistsError, PreflightError, SourceError
 from tiles2zarr.models import ImageInPlate, OverwriteMode
 from tiles2zarr.planning import (
     Acquisition,
@@ -33,7 +33,7 @@ from tiles2zarr.writer.commit import staged
 from tiles2zarr.writer.conditions import write_conditions
 from tiles2zarr.writer.image import layout_image, write_image, write_metadata
 from tiles2zarr.writer.image_metadata import type_range
-from tiles2zarr.writer.plate import list_in_well, write_plates
+from tiles2zarr.writer.plate import completion_record, list_in_well, write_plates
 from tiles2zarr.writer.tables import Table, condition_table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ImageResult:
         status: converted, skipped because it was complete, or failed.
         tiles: how many tiles it has.
         bytes_in: bytes of pixels of its tiles, uncompressed.
-        bytes_out: bytes of its files.
+        bytes_out: bytes of its files, its metadata left out.
         seconds: how long it took.
         verified: every pixel was compared with its source; None: not asked for.
         error: why it failed.
@@ -173,19 +173,24 @@ def _refuse_existing(job: ImageJob) -> None:
 def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], None]) -> None:
     """Write the image of a job into an empty folder."""
     placed, data_type, each = _checked(job)
-    options = job.options
+    sources = job.source_digest()
+    options, channels = job.options, job.image.channels
     layout = layout_image(placed, data_type, options)
-    windows = job.image.windows or (type_range(data_type),) * len(job.image.channels)
+    sampled = job.image.windows or (type_range(data_type),) * len(channels)
+    windows = [channel.window or window for channel, window in zip(channels, sampled, strict=True)]
     tables = list(_further_tables(job.image, each.gaps))
     memory = layout.memory.shared(share)
     digest = write_image(folder, placed, layout, data_type, options, job.resource, tables, memory, progress)
+    if job.source_digest() != sources:
+        msg = f"{job.image.path}: its source files changed while they were converted: run again once they are complete"
+        raise SourceError(msg)
     record = {
         "version": __version__,
         "acquisition": getattr(job.image.collection, "acquisition", 0),
-        "fingerprint": job.fingerprint(),
-        "sources": job.source_digest(),
+        "fingerprint": job.fingerprint(sources),
+        "sources": sources,
         "level0": digest.value(),
-        "verified": None,
+        "bytes": sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()),
         "format": job.format,
         "tiling": placed.tiling,
         "options": recorded_options(options),
@@ -222,9 +227,10 @@ def _further_tables(image: TiledImage[Any, Any], gaps: Sequence[Gap]) -> Iterato
 
 
 def _result(job: ImageJob, status: Status, folder: Path, started: float) -> ImageResult:
+    record = completion_record(folder) or {}
     itemsize = np.dtype(job.image.data_type or "uint16").itemsize
-    size = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
     seconds = round(time.monotonic() - started, 3)
+    size = record.get("bytes", 0)
     return ImageResult(job.zarr_url, status, len(job.image.tiles), job.image.pixels * itemsize, size, seconds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,9 @@ import numpy as np
 from tiles2zarr.assembly.conditions import with_conditions
 from tiles2zarr.assembly.contrast import sample_windows
 from tiles2zarr.assembly.filters import apply_filters
-from tiles2zarr.assembly.gaps import Gap, find_gaps, unused_channels
+from tiles2zarr.assembly.gaps import Gap, find_gaps, never_acquired
 from tiles2zarr.assembly.headers import read_headers
-from tiles2zarr.assembly.structure import check_structure, gap_findings
+from tiles2zarr.assembly.structure import check_structure, gap_findings, is_plausible, uneven_extents
 from tiles2zarr.core.job import DeclaredGap, ImageJob
 from tiles2zarr.core.tiled_image import tiled_image_from_tiles
 from tiles2zarr.errors import (
@@ -30,17 +31,16 @@ from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMod
 from tiles2zarr.placement import displacements, place_image
 from tiles2zarr.sources import detect_source, source_by_name
 from tiles2zarr.sources.base import ScanRequest
-from tiles2zarr.writer.groups import read_attributes
 from tiles2zarr.writer.image import layout_image
-from tiles2zarr.writer.plate import RECORD, check_plate
+from tiles2zarr.writer.plate import check_plate, completion_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.core.tiled_image import TiledImage
-    from tiles2zarr.models import AcquisitionOptions, ConverterOptions
+    from tiles2zarr.models import AcquisitionDetails, AcquisitionOptions, ConverterOptions
     from tiles2zarr.sources.base import Scan
     from tiles2zarr.writer.image import ImageLayout
 
@@ -167,8 +167,11 @@ def plan(
         findings += noticed
     findings += _twice(images)
     if zarr_dir is not None:
-        findings += _output_findings(images, zarr_dir)
-        findings += _room_findings(images, zarr_dir)
+        complete = {planned.job.zarr_url for planned in images if is_complete(planned.job)}
+        findings += _output_findings(images, zarr_dir, complete)
+        findings += _room_findings(
+            [image for image in images if image.job.zarr_url not in complete], zarr_dir
+        )
     return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
 
 
@@ -187,12 +190,28 @@ def draft(job: ImageJob) -> Draft:
     return Draft(placed, tuple(gaps), tuple(findings))
 
 
+def compared(jobs: Sequence[ImageJob]) -> list[ImageJob]:
+    """The jobs of images, each knowing which planes its acquisition never took.
+
+    Only what the images of an acquisition lack together was never taken; an image by itself cannot tell.
+    """
+    placed: dict[AcquisitionDetails, list[PlacedImage]] = {}
+    for job in jobs:
+        # Images that cannot be placed are reported when they are drafted; they say nothing of the others.
+        with suppress(PlacementError):
+            image = place_image(job.image, job.options)
+            if is_plausible(image):
+                placed.setdefault(job.image.details, []).append(image)
+    never = {details: never_acquired(images) for details, images in placed.items()}
+    return [replace(job, never=never.get(job.image.details)) for job in jobs]
+
+
 def is_complete(job: ImageJob) -> bool:
     """Whether the very image that the job would make is there. One that may be replaced never counts."""
     if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
         return False
-    record = (read_attributes(job.target) or {}).get(RECORD)
-    return isinstance(record, dict) and record.get("fingerprint") == job.fingerprint()
+    record = completion_record(job.target)
+    return record is not None and record["fingerprint"] == job.fingerprint()
 
 
 def why_it_exists(mode: OverwriteMode) -> str:
@@ -237,12 +256,11 @@ def _scan(
             mode=mode,
             resource=scan.resource,
             format=source.name,
-            unused_channels=unused,
             declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
         )
-        for image, unused in zip(images, unused_channels(images), strict=True)
+        for image in images
     ]
-    return jobs, list(scan.findings)
+    return compared(jobs), list(scan.findings)
 
 
 def _declared_gaps(scan: Scan) -> dict[str, list[DeclaredGap]]:
@@ -262,6 +280,7 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
     """Place the images, read the headers of their files, sample display ranges, lay them out."""
     drafts = [draft(job) for job in jobs]
     findings = [finding for each in drafts for finding in each.findings]
+    findings += uneven_extents([each.placed for each in drafts if each.placed is not None])
     resources = [job.resource for job in jobs]
     headers = read_headers([job.image for job in jobs], resources)
     findings += headers.findings
@@ -296,35 +315,36 @@ def _layout(
 
 def _gaps(job: ImageJob, placed: PlacedImage) -> list[Gap]:
     """The gaps of an image, those that its source declares with their reasons."""
-    size, tiles = placed.image.pixel_size, placed.image.tiles
-    z, t = float(tiles.z.min()), float(tiles.t.min())
-    reasons = {
-        (gap.fov_name, gap.c, round((gap.t - t) / size["t"]), round((gap.z - z) / size["z"])): gap.reason
-        for gap in job.declared_gaps
-    }
-    return find_gaps(placed, job.unused_channels, reasons)
+    reasons = {}
+    for gap in job.declared_gaps:
+        t, z = placed.plane_index(gap.fov_name, gap.z, gap.t)
+        reasons[gap.fov_name, gap.c, t, z] = gap.reason
+    never = job.never if job.never is not None else never_acquired([placed])
+    return find_gaps(placed, never, reasons)
 
 
 def _twice(images: Sequence[PlannedImage]) -> Iterator[Finding]:
     seen: set[str] = set()
     for planned in images:
-        path = planned.job.image.path
+        path = planned.job.image.path.casefold()  # some file systems tell no case
         if path in seen:
             message = (
                 "expected one acquisition with this plate, well and number, found two: "
                 "give them different acquisition ids"
             )
-            yield Finding("error", "duplicate-image", path, message)
+            yield Finding("error", "duplicate-image", planned.job.image.path, message)
         seen.add(path)
 
 
-def _output_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
+def _output_findings(
+    images: Sequence[PlannedImage], zarr_dir: Path, complete: Collection[str]
+) -> Iterator[Finding]:
     """What the destination has against the plan."""
     versions: dict[str, Any] = {}
     for planned in images:
         job = planned.job
         is_there = job.mode is not OverwriteMode.OVERWRITE and job.target.exists()
-        if is_there and not (job.mode is OverwriteMode.EXTEND and is_complete(job)):
+        if is_there and not (job.mode is OverwriteMode.EXTEND and job.zarr_url in complete):
             yield Finding("error", "output-exists", job.image.path, why_it_exists(job.mode))
         if isinstance(job.image.collection, ImageInPlate):
             versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version

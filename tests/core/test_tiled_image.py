@@ -315,7 +315,7 @@ def test_a_document_writes_a_value_that_all_tiles_share_once() -> None:
     assert document["count"] == 2
     assert document["x"] == [0.0, 8.0]
     assert document["y"] == 0.0
-    assert document["loader"] == {"file_path": "a.tif", "first_page": 0}
+    assert document["loader"] == {"file_path": "a.tif", "first_page": None}
 
 
 def test_a_document_holds_only_the_fields_of_view_of_its_image() -> None:
@@ -327,6 +327,9 @@ def test_a_document_holds_only_the_fields_of_view_of_its_image() -> None:
 
 
 def test_a_document_holds_no_detail_that_nobody_stated() -> None:
-    assert image(tile(acquisition_details=AcquisitionDetails(pixelsize=0.5))).document()["details"] == {
-        "pixelsize": 0.5
+    details = AcquisitionDetails(pixelsize=0.5, channels=[ChannelInfo(channel_label="a")], axes="czyx")
+    assert image(tile(acquisition_details=details)).document()["details"] == {
+        "pixelsize": 0.5,
+        "channels": [{"channel_label": "a"}],
+        "axes": ["c", "z", "y", "x"],
     }

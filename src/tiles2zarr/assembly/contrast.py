@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.models import PlaneIndex, TileShape
+from tiles2zarr.assembly.headers import stored_type
+from tiles2zarr.models import PlaneIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,8 @@ def sample_windows(
 ) -> tuple[tuple[float, float], ...]:
     """The display range (start, end) of each channel of images that share their channels.
 
-    At most 32 planes of a channel are looked at, always the same ones. A range that the channel itself declares is kept.
+    At most 32 planes of a channel are looked at, always the same ones. A range that the channel itself declares
+    is kept.
 
     Raises:
         SourceError: a sampled plane cannot be read.
@@ -68,9 +70,10 @@ def _chosen(images: Sequence[TiledImage[Any, Any]], channel: int) -> list[tuple[
 def _sample(job: tuple[TiledImage[Any, Any], int, int, Any | None]) -> NDArray[Any]:
     image, row, channel, resource = job
     tiles = image.tiles
-    shape = TileShape(*(int(getattr(tiles, f"length_{axis}")[row]) for axis in "tczyx"))
+    shape = tiles.shape(row)
     plane = PlaneIndex(shape.t // 2, channel - int(tiles.c[row]), shape.z // 2)
-    return tiles.loaders[row].sample_plane(plane, shape, resource)
+    pixels = tiles.loaders[row].sample_plane(plane, shape, resource)
+    return pixels.astype(stored_type(str(pixels.dtype)), copy=False)
 
 
 def _window(samples: Sequence[NDArray[Any]]) -> tuple[float, float]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiles2zarr.core.job import PlaneRun
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
-    from tiles2zarr.core.tiled_image import TiledImage
-    from tiles2zarr.models import AcquisitionDetails
 
 #: More places than this in one image are no layout of a microscope, but a wrong spacing.
 MOST_PLACES = 2**28
@@ -49,56 +49,71 @@ def count_places(placed: PlacedImage) -> int:
     return len(placed.fields) * shape.t * shape.c * shape.z
 
 
+def never_acquired(images: Sequence[PlacedImage]) -> tuple[PlaneRun, ...]:
+    """The planes that the acquisition of these images never took: no field of view of any image has them.
+
+    A single field of view cannot be compared with others: what it lacks counts as never acquired where the
+    channel took every plane of a regular series of timepoints and z-planes (every third timepoint, one plane
+    of a stack). Planes that no channel has are never counted: they are a wrong spacing, or losses.
+
+    Args:
+        images: all images of one acquisition.
+    """
+    largest = [max(placed.shape[axis] for placed in images) for axis in range(3)]
+    taken = np.zeros(largest, bool)  # axes t, c, z
+    for placed in images:
+        planes = placed.planes()
+        taken[planes.t, planes.c, planes.z] = True
+    if taken.all():
+        return ()
+    is_alone = sum(len(placed.fields) for placed in images) == 1
+    never = ~taken & np.any(taken, axis=1, keepdims=True)
+    for c in range(largest[1]):
+        if is_alone and taken[:, c].any() and not _is_regular(taken[:, c]):
+            never[:, c] = False
+    return tuple(
+        PlaneRun(int(c), int(t), start, stop)
+        for t, c in np.argwhere(never.any(axis=2))
+        for start, stop in _runs(never[t, c])
+    )
+
+
 def find_gaps(
     placed: PlacedImage,
-    unused_channels: Iterable[int] = (),
-    declared: Mapping[tuple[str, int, int, int], str] | None = None,
+    never: Iterable[PlaneRun],
+    declared: Mapping[tuple[str, int, int, int], str],
 ) -> list[Gap]:
-    """Every plane that ought to be there and is not, as runs along z.
-
-    A channel that has fewer z-planes or timepoints than others, at regular steps and in every field of view,
-    was acquired so: a known gap. What one field of view lacks and another has is lost.
+    """Every plane of the image that no tile fills, as runs along z.
 
     Args:
         placed: the image.
-        unused_channels: channels that no image of the acquisition has.
-        declared: gaps the source declares, (field of view, c, t, z) → reason.
+        never: planes that its acquisition never took.
+        declared: gaps that the source declares, (field of view, c, t, z) → reason.
     """
     present = _presence(placed)
     if present.all():
         return []
-    expected: NDArray[np.bool_] = np.any(present, axis=0)  # axes t, c, z
-    known = np.zeros(present.shape, bool)
-    never = ~expected
-    for c in range(placed.shape.c):
-        if c in unused_channels or _is_regular(expected[:, c]):
-            known[:, :, c] |= never[:, c]
-    # Planes that no channel has are a hole in the whole image: a wrong spacing, or losses.
-    nobody: NDArray[np.bool_] = ~np.any(expected, axis=1)
-    known[:, nobody[:, None, :].repeat(placed.shape.c, axis=1)] = False
+    known = np.zeros(present.shape[1:], bool)  # axes t, c, z
+    for run in never:
+        known[run.t : run.t + 1, run.c : run.c + 1, run.z_start : run.z_stop] = True
     gaps = []
-    reasons = declared or {}
     for field, t, c in np.argwhere(~present.all(axis=3)):
         name = placed.fields.names[field]
         for start, stop in _runs(~present[field, t, c]):
-            gaps += _split(name, int(c), int(t), start, stop, known[field, t, c], reasons)
+            gaps += _split(name, int(c), int(t), start, stop, known[t, c], declared)
     return gaps
 
 
 def _presence(placed: PlacedImage) -> NDArray[np.bool_]:
-    planes, fields = placed.planes(), placed.fields
-    shape = placed.shape
-    field_of = np.empty(int(placed.image.tiles.fov.max()) + 1, np.int64)
-    field_of[fields.code] = np.arange(len(fields))
-    present = np.zeros((len(fields), shape.t, shape.c, shape.z), bool)
-    present[field_of[placed.image.tiles.fov[planes.tile]], planes.t, planes.c, planes.z] = True
+    """Whether a field of view has a plane, axes field, t, c, z."""
+    planes, shape = placed.planes(), placed.shape
+    present = np.zeros((len(placed.fields), shape.t, shape.c, shape.z), bool)
+    present[placed.field_of_tiles()[planes.tile], planes.t, planes.c, planes.z] = True
     return present
 
 
 def _is_regular(taken: NDArray[np.bool_]) -> bool:
     """Whether a channel's planes (axes t, z) are timepoints of a regular series times z-planes of another."""
-    if not taken.any():
-        return False
     times, depths = np.flatnonzero(taken.any(axis=1)), np.flatnonzero(taken.any(axis=0))
     steady = all(len(steps) < 2 or np.ptp(np.diff(steps)) == 0 for steps in (times, depths))
     return steady and bool(taken[np.ix_(times, depths)].all())
@@ -119,7 +134,9 @@ def _split(
         declared = reasons.get((name, c, t, z))
         if declared is not None:
             return True, declared
-        return (True, "the channel has no such plane") if known[z] else (False, "no tile")
+        return (
+            (True, "the channel has no such plane in any field of view") if known[z] else (False, "no tile")
+        )
 
     gaps: list[Gap] = []
     for z in range(start, stop):
@@ -134,16 +151,6 @@ def _split(
 def _runs(missing: NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
-def unused_channels(images: Sequence[TiledImage[Any, Any]]) -> list[tuple[int, ...]]:
-    """Per image the channels that neither it nor another image of its acquisition has."""
-    used: dict[AcquisitionDetails, set[int]] = {}
-    for image in images:
-        spans = np.unique(np.stack([image.tiles.c, image.tiles.length_c]), axis=1).T.tolist()
-        channels = used.setdefault(image.details, set())
-        channels.update(c for first, count in spans for c in range(first, first + count))
-    return [tuple(c for c in range(len(image.channels)) if c not in used[image.details]) for image in images]
 
 
 def gap_columns(gaps: Iterable[Gap]) -> dict[str, list[Any]]:

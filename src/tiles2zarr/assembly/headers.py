@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiles2zarr.errors import Finding, SourceError
-from tiles2zarr.models import PixelHeader, TileShape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tiles2zarr.core.tiled_image import TiledImage
     from tiles2zarr.core.tiles import Tiles
+    from tiles2zarr.models import PixelHeader
 
 _MOST_LISTED = 20
 # Opening files waits for the disk more than it works.
 _THREADS = 8
+_TILES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,136 +43,139 @@ class Preflight:
 
 def read_headers(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]) -> Preflight:
     """Open every tile's file and compare its header with what the tile says."""
-    jobs = [
-        (image.tiles, row, resource)
+    parts = [
+        (image.tiles, rows, resource)
         for image, resource in zip(images, resources, strict=True)
-        for row in range(len(image.tiles))
+        for rows in _slices(len(image.tiles))
     ]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        answers = list(pool.map(_header, jobs, chunksize=64))
-    findings: list[Finding] = [answer for answer in answers if isinstance(answer, Finding)]
+    findings = Findings()
     data_types, sizes = [], []
-    start = 0
-    for image, resource in zip(images, resources, strict=True):
-        headers = answers[start : start + len(image.tiles)]
-        start += len(image.tiles)
-        found = {row: header for row, header in enumerate(headers) if isinstance(header, PixelHeader)}
-        findings += [
-            finding
-            for row, header in found.items()
-            for finding in _compare(image.tiles, row, header, resource)
-        ]
-        dtype, wrong = _data_type(image, found, resource)
-        findings += wrong
-        data_types.append(dtype)
-        itemsize = np.dtype(dtype).itemsize if dtype is not None else 2
-        sizes.append(image.pixels * itemsize)
-    return Preflight(tuple(_shortened(findings)), tuple(data_types), tuple(sizes))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        looked_at = pool.map(_look, parts)
+        for image, resource in zip(images, resources, strict=True):
+            types: Counter[str] = Counter()
+            first_of: dict[str, int] = {}
+            for _ in _slices(len(image.tiles)):
+                found, noticed = next(looked_at)
+                findings.add(noticed)
+                types.update(dtype for _, dtype in found)
+                for row, dtype in found:
+                    first_of.setdefault(dtype, row)
+            data_type, wrong = _data_type(image, types, first_of, resource)
+            findings.add(wrong)
+            data_types.append(data_type)
+            sizes.append(image.pixels * np.dtype(data_type or "uint16").itemsize)
+    return Preflight(findings.shortened(), tuple(data_types), tuple(sizes))
 
 
-def _header(job: tuple[Tiles, int, Any | None]) -> PixelHeader | Finding | None:
-    tiles, row, resource = job
+def _slices(tiles: int) -> list[NDArray[np.int64]]:
+    """Rows to be looked at together: few enough hand-overs for a million tiles."""
+    return np.array_split(np.arange(tiles), -(-tiles // _TILES_AT_ONCE))
+
+
+class Findings:
+    """Findings of a run, of which only a screenful of each kind is kept."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._kept: list[Finding] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Take note of some more."""
+        for finding in findings:
+            self._counts[finding.code] += 1
+            if self._counts[finding.code] <= _MOST_LISTED:
+                self._kept.append(finding)
+
+    def shortened(self) -> tuple[Finding, ...]:
+        """Those that were kept, and how many more there are of each kind."""
+        severity = {finding.code: finding.severity for finding in self._kept}
+        more = (
+            Finding(severity[code], code, "the run", f"{count - _MOST_LISTED} more findings like these")
+            for code, count in self._counts.items()
+            if count > _MOST_LISTED
+        )
+        return (*self._kept, *more)
+
+
+def _look(job: tuple[Tiles, NDArray[np.int64], Any | None]) -> tuple[list[tuple[int, str]], list[Finding]]:
+    """The pixel type of each tile whose header can be read, and what is wrong with the others."""
+    tiles, rows, resource = job
+    types: list[tuple[int, str]] = []
+    findings: list[Finding] = []
+    for row in rows.tolist():
+        header = _header(tiles, row, resource)
+        if isinstance(header, Finding):
+            findings.append(header)
+        elif header is not None:
+            types.append((row, header.dtype))
+            findings += _compare(tiles, row, header, resource)
+    return types, findings
+
+
+def _header(tiles: Tiles, row: int, resource: Any | None) -> PixelHeader | Finding | None:
     loader = tiles.loaders[row]
     try:
         return loader.read_header(resource)
     except SourceError as error:
         file = loader.source_file(resource)
-        missing = file is not None and not file.exists()
-        return Finding(
-            "error",
-            "missing-file" if missing else "unreadable-file",
-            tiles.describe(row, resource),
-            _without(str(error), str(file)),
-        )
+        is_missing = file is not None and not file.exists()
+        code = "missing-file" if is_missing else "unreadable-file"
+        message = str(error).removeprefix(f"{file}: ")
+        return Finding("error", code, tiles.describe(row, resource), message)
 
 
 def _compare(tiles: Tiles, row: int, header: PixelHeader, resource: Any | None) -> list[Finding]:
-    shape = TileShape(*(int(getattr(tiles, f"length_{axis}")[row]) for axis in "tczyx"))
-    problems = []
-    if (header.height, header.width) != shape[3:]:
-        problems.append(
-            (
-                "wrong-shape",
-                f"expected {shape.y} x {shape.x} px (height x width), found {header.height} x {header.width}: correct the tile's lengths",
-            )
-        )
+    """What a header has against its tile."""
+    shape = tiles.shape(row)
     is_color = header.samples >= 3
-    if is_color and shape.c != 3:
-        problems.append(
-            (
-                "wrong-shape",
-                f"expected a grey image, found {header.samples} colours per pixel: set length_c = 3 for the tile, or convert the file to grey",
-            )
+    planes = shape.t * shape.z * (1 if is_color else shape.c)
+    if (header.height, header.width) != shape[3:]:
+        message = (
+            f"expected {shape.y} x {shape.x} px (height x width), "
+            f"found {header.height} x {header.width}: correct the tile's lengths"
         )
-    expected = shape.t * shape.z * (1 if is_color else shape.c)
-    if header.planes != expected and not problems:
-        problems.append(
-            (
-                "wrong-shape",
-                f"expected {expected} plane{'s'[: expected != 1]} (t {shape.t}, c {shape.c}, z {shape.z}), found {header.planes}: correct the tile's length_z, length_c or length_t",
-            )
+    elif is_color and shape.c != 3:
+        message = (
+            f"expected a grey image, found {header.samples} colours per pixel: "
+            "set length_c = 3 for the tile, or convert the file to grey"
         )
-    if header.samples == 4 and not problems:
-        return [
-            Finding(
-                "info",
-                "dropped-alpha",
-                tiles.describe(row, resource),
-                "the fourth colour (alpha) is left out",
-            )
-        ]
-    return [Finding("error", code, tiles.describe(row, resource), message) for code, message in problems]
+    elif header.planes < planes or (header.planes > planes and not header.is_shared):
+        expected = "1 plane" if planes == 1 else f"{planes} planes"
+        message = (
+            f"expected {expected} (t {shape.t}, c {shape.c}, z {shape.z}), found {header.planes}: "
+            "correct the tile's length_z, length_c or length_t, or give first_page where tiles share a file"
+        )
+    elif header.samples == 4:
+        message = "the fourth colour (alpha) is left out"
+        return [Finding("info", "dropped-alpha", tiles.describe(row, resource), message)]
+    else:
+        return []
+    return [Finding("error", "wrong-shape", tiles.describe(row, resource), message)]
 
 
 def _data_type(
-    image: TiledImage[Any, Any], headers: dict[int, PixelHeader], resource: Any | None
+    image: TiledImage[Any, Any], types: Counter[str], first_of: Mapping[str, int], resource: Any | None
 ) -> tuple[str | None, list[Finding]]:
-    """The one pixel type of an image, and the tiles that do not fit it."""
-    counts = Counter(header.dtype for header in headers.values())
+    """The one pixel type of an image, and for each type that does not fit it the first tile that has it."""
     if image.data_type is not None:
-        target = image.data_type
-        unfit = {dtype for dtype in counts if not np.can_cast(stored_type(dtype), target, "safe")}
-        advice = f"expected pixels that fit data_type = {target}"
-    elif counts:
-        target = stored_type(counts.most_common(1)[0][0])
-        unfit = {dtype for dtype in counts if stored_type(dtype) != target}
-        advice = f"expected {target} as most tiles of the image"
+        target, expected = image.data_type, f"pixels that fit data_type = {image.data_type}"
+        unfit = [dtype for dtype in types if not np.can_cast(stored_type(dtype), target, "safe")]
+    elif types:
+        target = stored_type(types.most_common(1)[0][0])
+        expected = f"{target} as most tiles of the image"
+        unfit = [dtype for dtype in types if stored_type(dtype) != target]
     else:
         return None, []
-    wrong = [
-        Finding(
-            "error",
-            "wrong-type",
-            image.tiles.describe(row, resource),
-            f"{advice}, found {header.dtype}: set data_type to a type that holds them all",
-        )
-        for row, header in headers.items()
-        if header.dtype in unfit
-    ]
+    wrong = []
+    for dtype in unfit:
+        more = f" (and in {types[dtype] - 1} more tiles)" if types[dtype] > 1 else ""
+        message = f"expected {expected}, found {dtype}{more}: set data_type to a type that holds them all"
+        wrong.append(Finding("error", "wrong-type", image.tiles.describe(first_of[dtype], resource), message))
     return target, wrong
 
 
 def stored_type(dtype: str) -> str:
-    """How a type is stored: black and white as 0 and 1, half floats as floats, since not every reader knows them."""
+    """How a type is stored: black and white as 0 and 1, half floats as floats, which every reader knows."""
     return {"bool": "uint8", "float16": "float32"}.get(dtype, dtype)
-
-
-def _without(message: str, file: str) -> str:
-    return message.removeprefix(f"{file}: ")
-
-
-def _shortened(findings: list[Finding]) -> list[Finding]:
-    """At most a screenful of each kind, and how many more there are."""
-    kept: list[Finding] = []
-    counts: Counter[str] = Counter()
-    for finding in findings:
-        counts[finding.code] += 1
-        if counts[finding.code] <= _MOST_LISTED:
-            kept.append(finding)
-    last = {finding.code: finding for finding in kept}
-    kept += [
-        Finding(last[code].severity, code, "the run", f"{count - _MOST_LISTED} more findings like these")
-        for code, count in counts.items()
-        if count > _MOST_LISTED
-    ]
-    return kept

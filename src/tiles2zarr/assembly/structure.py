@@ -11,7 +11,7 @@ from tiles2zarr.errors import Finding
 from tiles2zarr.models import AXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tiles2zarr.assembly.gaps import Gap
     from tiles2zarr.core.placed_image import PlacedImage
 
-# No stage travels two metres, and no image holds more pixels than this along a side.
-_LARGEST_EXTENT = 2e6
+# No microscope's stage travels further than this, µm; a plate is 128 mm long.
+_LARGEST_EXTENT = 5e5
 _MOST_LISTED = 20
 
 
@@ -30,6 +30,22 @@ def check_structure(placed: PlacedImage, resource: Any | None) -> list[Finding]:
     if not findings:  # the next ones need a plausible extent
         findings = [*_duplicates(placed, resource), *_uneven_fields(placed, resource)]
     return findings
+
+
+def is_plausible(placed: PlacedImage) -> bool:
+    """Whether the image's extent is one that an instrument could have made."""
+    return not any(True for _ in _extent(placed)) and not any(True for _ in _channels(placed, None))
+
+
+def uneven_extents(images: Sequence[PlacedImage]) -> Iterator[Finding]:
+    """A warning for each image of an acquisition that has fewer timepoints or z-planes than others."""
+    for axis, noun in (("t", "timepoints"), ("z", "z-planes")):
+        most = max((getattr(placed.shape, axis) for placed in images), default=0)
+        for placed in images:
+            length = getattr(placed.shape, axis)
+            if length < most:
+                message = f"found {length} {noun}, other images of the acquisition have {most}: check for lost tiles"
+                yield Finding("warning", "uneven-extent", placed.image.path, message)
 
 
 def gap_findings(placed: PlacedImage, gaps: list[Gap], *, fill: bool) -> list[Finding]:
@@ -73,14 +89,14 @@ def _extent(placed: PlacedImage) -> Iterator[Finding]:
             positions = placed.y if axis == "y" else placed.x
             tile = int(np.argmax(np.abs(positions - np.median(positions))))
             message = (
-                f"expected an extent of at most {_LARGEST_EXTENT / 1e6:g} m, found {length * step / 1e6:.4g} m ({length} px of {step:g} µm) along {axis}: "
-                "correct the position or the pixel size"
+                f"expected an extent of at most {_LARGEST_EXTENT / 1e6:g} m, found {length * step / 1e6:.4g} m "
+                f"({length} px of {step:g} µm) along {axis}: correct the position or the pixel size"
             )
             yield Finding("error", "implausible-extent", image.tiles.describe(tile), message)
     if count_places(placed) > MOST_PLACES:
         message = (
-            f"expected z and t steps that fit the tiles, found {shape.t} timepoints and {shape.z} z-planes for {len(image.tiles)} tiles: "
-            f"correct z_spacing ({size['z']:g} µm) or t_spacing ({size['t']:g} s)"
+            f"expected z and t steps that fit the tiles, found {shape.t} timepoints and {shape.z} z-planes "
+            f"for {len(image.tiles)} tiles: correct z_spacing ({size['z']:g} µm) or t_spacing ({size['t']:g} s)"
         )
         yield Finding("error", "implausible-extent", image.path, message)
 
@@ -88,7 +104,10 @@ def _extent(placed: PlacedImage) -> Iterator[Finding]:
 def _axes(placed: PlacedImage) -> Iterator[Finding]:
     for axis, length in zip(AXES[:3], placed.shape[:3], strict=True):
         if axis not in placed.image.axes and length > 1:
-            message = f"expected one {axis} only, since axes is {''.join(placed.image.axes)}, found {length}: add {axis} to the axes or leave the tiles out"
+            message = (
+                f"expected one {axis} only, since axes is {''.join(placed.image.axes)}, found {length}: "
+                f"add {axis} to the axes or leave the tiles out"
+            )
             yield Finding("error", "wrong-axes", placed.image.path, message)
 
 
@@ -98,7 +117,10 @@ def _channels(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
     if len(beyond):
         index = int((tiles.c + tiles.length_c)[beyond[0]]) - 1
         names = ", ".join(channel.channel_label for channel in channels)
-        message = f"expected a channel index from 0 to {len(channels) - 1} ({names}), found {index}: correct start_c or name the channel"
+        message = (
+            f"expected a channel index from 0 to {len(channels) - 1} ({names}), found {index}: "
+            "correct start_c or name the channel"
+        )
         yield Finding("error", "unknown-channel", tiles.describe(int(beyond[0]), resource), message)
     labels = [channel.channel_label for channel in channels]
     if len(set(labels)) != len(labels):
@@ -116,7 +138,12 @@ def _duplicates(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
     same_place = _repeated(placed.y[planes.tile], placed.x[planes.tile], planes.t, planes.c, planes.z)
     pairs = dict.fromkeys((int(planes.tile[a]), int(planes.tile[b])) for a, b in (*same_field, *same_place))
     for first, second in list(pairs)[:_MOST_LISTED]:
-        message = f"expected one tile in this place, found a second one, {tiles.describe(second, resource)}: remove one or correct its field of view, channel, z or t"
+        message = (
+            f"expected one tile in this place, found a second one, {tiles.describe(second, resource)}: "
+            "remove one, or correct its field of view, channel, z or t (at z_spacing "
+            f"{placed.image.pixel_size['z']:g} µm and t_spacing {placed.image.pixel_size['t']:g} s both are z-plane "
+            f"{placed.z[first]} of timepoint {placed.t[first]})"
+        )
         yield Finding("error", "duplicate-place", tiles.describe(first, resource), message)
     if len(pairs) > _MOST_LISTED:
         yield Finding(
@@ -137,14 +164,15 @@ def _repeated(*columns: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 def _uneven_fields(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
     tiles, fields = placed.image.tiles, placed.fields
-    field_of = np.empty(int(tiles.fov.max()) + 1, np.int64)
-    field_of[fields.code] = np.arange(len(fields))
-    field = field_of[tiles.fov]
+    field = placed.field_of_tiles()
     uneven = np.flatnonzero(
         (tiles.length_x != fields.width[field]) | (tiles.length_y != fields.height[field])
     )
     if len(uneven):
         row = int(uneven[0])
         expected = f"{fields.height[field[row]]} x {fields.width[field[row]]}"
-        message = f"expected {expected} px (height x width) as its field of view's other tiles, found {tiles.length_y[row]} x {tiles.length_x[row]}: give it a field of view of its own"
+        message = (
+            f"expected {expected} px (height x width) as its field of view's other tiles, "
+            f"found {tiles.length_y[row]} x {tiles.length_x[row]}: give it a field of view of its own"
+        )
         yield Finding("error", "wrong-shape", tiles.describe(row, resource), message)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from tiles2zarr.errors import OptionsError
 from tiles2zarr.fractal.options_document import read_options_document
-from tiles2zarr.models import ConverterOptions
+from tiles2zarr.models.documents import options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tiles2zarr.models import ConverterOptions
 
 
 def read_options(
@@ -34,10 +33,7 @@ def read_options(
         _set(options, key.strip().split("."), _value(text), setting)
     if memory_limit is not None:
         _set(options, ["runtime", "memory_limit_gib"], _gib(memory_limit), "--memory-limit")
-    try:
-        return ConverterOptions.model_validate(options)
-    except ValidationError as error:
-        raise OptionsError(_first_problem(error)) from error
+    return options_of(options)
 
 
 def _value(text: str) -> Any:
@@ -76,29 +72,3 @@ def _gib(text: str) -> float:
     except (ValueError, KeyError) as error:
         msg = f"--memory-limit {text!r}: expected a size such as 2GiB or 800MB"
         raise OptionsError(msg) from error
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = list(_paths(ConverterOptions().model_dump(mode="json")))
-        wanted = str(first["loc"][-1])
-        near = [path for path in known if path.rpartition(".")[2] == wanted] or get_close_matches(
-            place, known, 3, 0.4
-        )
-        return (
-            f"option {place}: unknown: did you mean {' or '.join(near)}?"
-            if near
-            else f"option {place}: unknown: expected one of {', '.join(known)}"
-        )
-    return f"option {place}: {first['msg'].removeprefix('Value error, ')}, found {first['input']!r}"
-
-
-def _paths(options: dict[str, Any], before: str = "") -> Iterator[str]:
-    """The dotted name of every option."""
-    for name, value in options.items():
-        if isinstance(value, dict) and "mode" not in value:
-            yield from _paths(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}"

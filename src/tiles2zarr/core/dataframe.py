@@ -156,6 +156,13 @@ def _tiles(
     )
 
 
+def _first_pages(table: pd.DataFrame) -> NDArray[np.object_]:
+    """The page that each tile begins with; None without the column: each file is one tile."""
+    if "first_page" not in table.columns:
+        return np.full(len(table), None, object)
+    return _integers(table, "first_page", smallest=0).astype(object)
+
+
 def _loader_fields(table: pd.DataFrame) -> dict[str, NDArray[np.object_]]:
     cells = table["file_path"]
     _refuse(table, "file_path", cells.isna().to_numpy(bool), "a text")
@@ -165,7 +172,7 @@ def _loader_fields(table: pd.DataFrame) -> dict[str, NDArray[np.object_]]:
         _refuse(table, "file_path", np.array([not path or "\0" in path for path in paths]), _A_TEXT)
     return {
         "file_path": np.fromiter(paths, object, len(paths)),
-        "first_page": _integers(table, "first_page", smallest=0, default=0).astype(object),
+        "first_page": _first_pages(table),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google_crc32c
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tiles2zarr.models import CollectionInterface, ConverterOptions, ImageLoaderInterface, OverwriteMode
+
+
+_SHAPELESS = frozenset({"acquisition", "missing_tiles", "max_displacement", "grouping"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,22 @@ class DeclaredGap:
     reason: str
 
 
+class PlaneRun(NamedTuple):
+    """A run of z-planes of one channel and timepoint.
+
+    Attributes:
+        c: channel index.
+        t: timepoint.
+        z_start: first z-plane.
+        z_stop: the z-plane behind the last one.
+    """
+
+    c: int
+    t: int
+    z_start: int
+    z_stop: int
+
+
 @dataclass(frozen=True, slots=True)
 class ImageJob:
     """One image to convert.
@@ -47,7 +66,7 @@ class ImageJob:
         mode: what to do about an image that is there already.
         resource: what the tiles' loaders are given.
         format: name of the source's format; empty when the tiles come from somebody's own code.
-        unused_channels: channels that no image of the acquisition has.
+        never: planes that the acquisition never took; None where nothing is known of its other images.
         declared_gaps: planes that the source says were never acquired.
     """
 
@@ -57,7 +76,7 @@ class ImageJob:
     mode: OverwriteMode
     resource: Any | None = None
     format: str = ""
-    unused_channels: tuple[int, ...] = ()
+    never: tuple[PlaneRun, ...] | None = None
     declared_gaps: tuple[DeclaredGap, ...] = ()
 
     @property
@@ -65,20 +84,25 @@ class ImageJob:
         """The image's folder."""
         return Path(self.zarr_url)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, sources: str | None = None) -> str:
         """A digest of the tiles, their source files and the options: equal for jobs with equal results.
 
-        It does not depend on the mode, on how the work is done, nor on where source and destination are.
+        It does not depend on the mode, on how the work is done, on which other tiles were left out, nor on where
+        source and destination are.
+
+        Args:
+            sources: the digest of the source files, where it is known.
         """
         image = self.image.document() | {"windows": None, "data_type": None}
-        parts = [image, recorded_options(self.options), self.source_digest()]
-        return crc32c_of(parts)
+        image["details"] = {**image["details"], "condition_table_path": None}
+        return crc32c_of(
+            [image, shaping_part(recorded_options(self.options)), sources or self.source_digest()]
+        )
 
     def source_digest(self) -> str:
         """A digest of size and time of change of every source file; files that are gone count as empty."""
-        loaders = self.image.tiles.loaders
-        files = dict.fromkeys(loaders[row].source_file(self.resource) for row in range(len(loaders)))
-        return crc32c_of([_state(file) for file in files if file is not None])
+        files = self.image.tiles.loaders.source_files(self.resource)
+        return crc32c_of([_state(file) for file in files])
 
     def document(self) -> dict[str, Any]:
         """The job as a JSON document, without options and mode, which travel beside it."""
@@ -86,7 +110,7 @@ class ImageJob:
             "image": self.image.document(),
             "resource": str(self.resource) if self.resource is not None else None,
             "format": self.format,
-            "unused_channels": self.unused_channels,
+            "never": self.never,
             "declared_gaps": [[gap.fov_name, gap.c, gap.z, gap.t, gap.reason] for gap in self.declared_gaps],
         }
 
@@ -102,6 +126,7 @@ class ImageJob:
         image_loader_type: type[ImageLoaderInterface],
     ) -> ImageJob:
         """The job of a JSON document."""
+        never = document["never"]
         return cls(
             image=TiledImage.from_document(document["image"], collection_type, image_loader_type),
             zarr_url=zarr_url,
@@ -109,7 +134,7 @@ class ImageJob:
             mode=mode,
             resource=document["resource"],
             format=document["format"],
-            unused_channels=tuple(document["unused_channels"]),
+            never=tuple(PlaneRun(*run) for run in never) if never is not None else None,
             declared_gaps=tuple(DeclaredGap(*gap) for gap in document["declared_gaps"]),
         )
 
@@ -118,9 +143,21 @@ class ImageJob:
         return replace(self, image=image)
 
 
+def shaping_part(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of recorded options those that shape an image of given tiles.
+
+    What only refuses images is no part of it, nor what is said of the acquisition: the tiles have that in them.
+    """
+    return {name: value for name, value in options.items() if name not in _SHAPELESS}
+
+
 def recorded_options(options: ConverterOptions) -> dict[str, Any]:
-    """The options that shape the result, as a JSON document."""
-    return options.model_dump(mode="json", exclude={"runtime"})
+    """The options of a conversion for its record, as a JSON document without absolute paths."""
+    document = options.model_dump(mode="json", exclude={"runtime"})
+    path = options.acquisition.condition_table_path
+    if path is not None and Path(path).is_absolute():
+        document["acquisition"]["condition_table_path"] = Path(path).name
+    return document
 
 
 def crc32c_of(document: Sequence[Any] | Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from tiles2zarr.errors import OptionsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tiles2zarr.models import ImageLoaderInterface
@@ -64,6 +66,10 @@ class LoaderColumn(Sequence["ImageLoaderInterface"]):
         if isinstance(index, slice):
             return self.take(np.arange(self.length)[index])
         return self.kind.model_validate({name: column[index] for name, column in self.fields.items()})
+
+    def source_files(self, resource: Any | None) -> list[Path]:
+        """The files that the pixels are in, each once, in the order of their first tiles."""
+        return self.kind.source_files(self.fields, resource)
 
     def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> LoaderColumn:
         """The loaders of the given rows, or those where a mask is true."""

@@ -106,6 +106,23 @@ class PlacedImage:
     tiling: str
     translation: Mapping[Axis, float]
 
+    def field_of_tiles(self) -> NDArray[np.int64]:
+        """For each tile the index of its field of view in `fields`."""
+        codes = self.image.tiles.fov
+        index = np.empty(int(codes.max()) + 1, np.int64)
+        index[self.fields.code] = np.arange(len(self.fields))
+        return index[codes]
+
+    def plane_index(self, fov_name: str, z: float, t: float) -> tuple[int, int]:
+        """Where a plane at z (µm) and t (s) of a field of view lies in the image: its timepoint and z-plane.
+
+        Both may lie outside the image; the field of view must be one of its own.
+        """
+        field, size = self.fields.names.index(fov_name), self.image.pixel_size
+        up = (z - float(self.fields.stage_z[field])) / size["z"]
+        later = (t - float(self.image.tiles.t.min())) / size["t"]
+        return int(np.floor(later + 0.5)), int(self.fields.z[field]) + int(np.floor(up + 0.5))
+
     def planes(self) -> Planes:
         """All planes of all tiles."""
         tiles = self.image.tiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
@@ -22,6 +22,8 @@ from tiles2zarr.models import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tiles2zarr.core.tile import Scalar
     from tiles2zarr.models import CollectionInterface
@@ -63,7 +65,7 @@ class TiledImage(Generic[CollectionInterfaceType, ImageLoaderInterfaceType]):
         if self.details.channels is not None:
             return self.details.channels
         count = int((self.tiles.c + self.tiles.length_c).max())
-        return tuple(ChannelInfo(channel_label=f"channel_{index}") for index in range(count))
+        return _numbered_channels(count)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -177,6 +179,8 @@ class TiledImage(Generic[CollectionInterfaceType, ImageLoaderInterfaceType]):
         )
 
 
+# More channels than any instrument has; beyond it an index is a mistake.
+_MOST_CHANNELS = 1000
 _NUMBERS = ("x", "y", "z", "t", "c", "length_t", "length_c", "length_z", "length_y", "length_x")
 
 
@@ -206,9 +210,11 @@ def tiled_image_from_tiles(
     """
     del resource
     columns = Tiles.from_tiles(tiles)
+    counted = columns if numbered_in is None else numbered_in
+    columns = replace(columns, all_details=settled_details(counted))
     paths: dict[str, CollectionInterface] = {}
     images: list[TiledImage[Any, Any]] = []
-    numbers = _field_numbers(columns if numbered_in is None else numbered_in) if split_per_fov else {}
+    numbers = _field_numbers(counted) if split_per_fov else {}
     for rows in _groups(columns.collection):
         part = columns.take(rows)
         collection = columns.collections[part.collection[0]]
@@ -222,6 +228,42 @@ def tiled_image_from_tiles(
         else:
             images.append(_image(part, path))
     return images
+
+
+def settled_details(tiles: Tiles) -> tuple[AcquisitionDetails, ...]:
+    """The details of each acquisition, with channels and axes that hold for all of its images.
+
+    Channels that nobody named are numbered; there is a time axis where some image has several timepoints.
+    """
+    settled = []
+    for code, details in enumerate(tiles.all_details):
+        rows = np.flatnonzero(tiles.details == code)
+        changes: dict[str, Any] = {}
+        if details.channels is None and len(rows):
+            count = int((tiles.c + tiles.length_c)[rows].max())
+            changes["channels"] = _numbered_channels(count)
+        if details.axes is None and len(rows):
+            changes["axes"] = tuple(default_axes_builder(_has_several_timepoints(tiles, rows)))
+        settled.append(details.model_copy(update=changes) if changes else details)
+    return tuple(settled)
+
+
+def _numbered_channels(count: int) -> tuple[ChannelInfo, ...]:
+    if count > _MOST_CHANNELS:
+        msg = (
+            f"channel index {count - 1}: expected at most {_MOST_CHANNELS} channels: "
+            "correct start_c or name the channels"
+        )
+        raise OptionsError(msg)
+    return tuple(ChannelInfo(channel_label=f"channel_{c}") for c in range(count))
+
+
+def _has_several_timepoints(tiles: Tiles, rows: NDArray[np.int64]) -> bool:
+    if (tiles.length_t[rows] > 1).any():
+        return True
+    first = np.full(len(tiles.collections), np.inf)
+    np.minimum.at(first, tiles.collection[rows], tiles.t[rows])
+    return bool((tiles.t[rows] != first[tiles.collection[rows]]).any())
 
 
 def _field_numbers(tiles: Tiles) -> dict[tuple[int, int], int]:

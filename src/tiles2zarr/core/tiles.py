@@ -11,6 +11,7 @@ import numpy as np
 from tiles2zarr.core.loader_column import LoaderColumn
 from tiles2zarr.core.tile import Scalar, Tile
 from tiles2zarr.errors import OptionsError
+from tiles2zarr.models import TileShape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -150,6 +151,10 @@ class Tiles(Sequence[AnyTile]):
     def fov_name(self, row: int) -> str:
         """The name of a tile's field of view."""
         return self.fov_names[int(self.fov[row])]
+
+    def shape(self, row: int) -> TileShape:
+        """The extent of a tile, axes t, c, z, y, x."""
+        return TileShape(*(int(getattr(self, name)[row]) for name in LENGTHS))
 
     def describe(self, row: int, resource: Any | None = None) -> str:
         """A tile in a message: field of view, place and file."""

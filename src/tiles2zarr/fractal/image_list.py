@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tiles2zarr.writer.groups import group_version, read_attributes, read_ngff
-from tiles2zarr.writer.plate import RECORD
+from tiles2zarr.writer.groups import group_version, read_ngff
+from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def state_of(target: Path) -> str | None:
 
 def is_published(target: Path, replaces: str | None) -> bool:
     """Whether a complete image stands there, other than the one it was to replace."""
-    record = (read_attributes(target) or {}).get(RECORD)
+    record = completion_record(target)
     return record is not None and (replaces is None or state_of(target) != replaces)
 
 

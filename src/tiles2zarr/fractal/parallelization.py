@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from tiles2zarr.assembly.gaps import unused_channels
 from tiles2zarr.converter import convert_image, image_attributes
-from tiles2zarr.core.job import ImageJob, recorded_options
+from tiles2zarr.core.job import ImageJob, recorded_options, shaping_part
 from tiles2zarr.core.tile import Scalar
 from tiles2zarr.errors import OptionsError, OutputExistsError
 from tiles2zarr.fractal.collection_setup import set_up_collection
@@ -20,10 +19,9 @@ from tiles2zarr.fractal.dumps import missing_dump, new_run, read_dump, remove_du
 from tiles2zarr.fractal.image_list import ImageListUpdateDict, is_published, state_of, update_of
 from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, SingleImage
 from tiles2zarr.models.values import Value
-from tiles2zarr.planning import why_it_exists
+from tiles2zarr.planning import compared, why_it_exists
 from tiles2zarr.sources import source_by_name
-from tiles2zarr.writer.groups import read_attributes
-from tiles2zarr.writer.plate import RECORD
+from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -218,22 +216,21 @@ def _jobs(
     images: Sequence[TiledImage[Any, Any]], zarr_dir: Path, options: ConverterOptions, mode: OverwriteMode
 ) -> list[ImageJob]:
     """A job for each image, none of which has anything against the destination."""
-    jobs = [
-        ImageJob(image, join_url_paths(str(zarr_dir), image.path), options, mode, unused_channels=channels)
-        for image, channels in zip(images, unused_channels(images), strict=True)
-    ]
+    jobs = [ImageJob(image, join_url_paths(str(zarr_dir), image.path), options, mode) for image in images]
     refuse_unlistable([job.zarr_url for job in jobs])
     for job in jobs:
         _refuse_existing(job)
-    return jobs
+    return compared(jobs)
 
 
 def _refuse_existing(job: ImageJob) -> None:
     """Refuse what is known to be in the way without the source's files; the rest is the compute task's."""
     if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
         return
-    record = (read_attributes(job.target) or {}).get(RECORD)
-    is_other = record is None or record.get("options") != recorded_options(job.options)
+    record = completion_record(job.target)
+    is_other = record is None or shaping_part(record["options"]) != shaping_part(
+        recorded_options(job.options)
+    )
     if job.mode is OverwriteMode.NO_OVERWRITE or is_other:
         msg = f"{job.zarr_url}: {why_it_exists(job.mode)}"
         raise OutputExistsError(msg)

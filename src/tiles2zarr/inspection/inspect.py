@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.models import ConverterOptions, ImageInPlate
+from tiles2zarr.models import ImageInPlate
+from tiles2zarr.models.documents import options_of
 from tiles2zarr.planning import Acquisition, Plan, PlannedImage, image_bytes, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tiles2zarr.errors import Finding
+    from tiles2zarr.models import ConverterOptions
 
 # Groups, attributes and tables of an image; a plate adds a few for each well.
 _FILES_BESIDE_CHUNKS = 20
@@ -56,7 +60,7 @@ def inspect(
     format: str = "auto",
     plate_name: str | None = None,
     acquisition_id: int = 0,
-    options: ConverterOptions | None = None,
+    options: ConverterOptions | Mapping[str, Any] | None = None,
     allow_outside: bool = False,
 ) -> Inspection:
     """Find out what would be converted.
@@ -74,7 +78,7 @@ def inspect(
     """
     path = Path(source).absolute()
     acquisition = Acquisition(path, format, plate_name, acquisition_id, allow_outside=allow_outside)
-    planned = plan([acquisition], None, options or ConverterOptions())
+    planned = plan([acquisition], None, options_of(options))
     return Inspection(planned.images[0].job.format, planned)
 
 

@@ -31,6 +31,9 @@ class DataTypeEnum(StrEnum):
     FLOAT64 = "float64"
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class ChannelInfo(Value):
     """Name, wavelength and display colour of one channel.
 
@@ -46,7 +49,14 @@ class ChannelInfo(Value):
     channel_label: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     wavelength_id: str | None = None
     color: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{6}$")] | None = None
-    window: tuple[float, float] | None = None
+    window: tuple[Finite, Finite] | None = None
+
+    @model_validator(mode="after")
+    def _ordered_window(self) -> ChannelInfo:
+        if self.window is not None and self.window[0] >= self.window[1]:
+            msg = f"window {list(self.window)}: expected the start below the end"
+            raise ValueError(msg)
+        return self
 
     def __init__(self, **data: Any) -> None:
         """Accept ``#RRGGBB`` for ``RRGGBB``."""

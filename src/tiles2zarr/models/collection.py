@@ -63,8 +63,12 @@ def _row(name: str) -> str:
 
 
 def _image_path(path: str) -> str:
+    *folders, _ = path.split("/")
     for part in path.split("/"):
         path_part(part)
+    if any(folder.endswith(".zarr") for folder in folders):
+        msg = f"image path {path!r}: expected folders that are no images themselves, found one that ends in .zarr"
+        raise ValueError(msg)
     return path.removesuffix(".zarr")
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tiles2zarr.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
     from tiles2zarr.models.image_files import ImageHeader
@@ -43,12 +45,12 @@ class PixelHeader:
     """What a loader can say of its pixels without decoding any.
 
     Attributes:
-        planes: how many planes there are.
+        planes: how many planes there are from the tile's first one on.
         height: rows, px.
         width: columns, px.
         samples: 1 for grey, 3 for RGB, 4 for RGBA.
         dtype: numpy's name of the pixel type.
-        file: the file the pixels are in, None where there is none.
+        is_shared: further planes may belong to other tiles; else the planes are all the tile's.
     """
 
     planes: int
@@ -56,7 +58,7 @@ class PixelHeader:
     width: int
     samples: int
     dtype: str
-    file: Path | None = None
+    is_shared: bool = False
 
 
 class ImageLoaderInterface(BaseModel, ABC):
@@ -103,6 +105,21 @@ class ImageLoaderInterface(BaseModel, ABC):
         """The file the pixels are in; None where there is none."""
         return None
 
+    @classmethod
+    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
+        """The files of many loaders, each once, in order.
+
+        Args:
+            fields: per field of the loader one value for each.
+            resource: as for `load_data`.
+        """
+        loaders = (
+            cls.model_validate(dict(zip(fields, row, strict=True)))
+            for row in zip(*fields.values(), strict=True)
+        )
+        files = (loader.source_file(resource) for loader in loaders)
+        return list(dict.fromkeys(file for file in files if file is not None))
+
     def describe_source(self, resource: Any | None = None) -> str:
         """Where the pixels come from, for messages."""
         file = self.source_file(resource)
@@ -125,11 +142,12 @@ class DefaultImageLoader(ImageLoaderInterface):
 
     Attributes:
         file_path: absolute, or relative to the resource.
-        first_page: the page that holds the tile's first plane.
+        first_page: the page that holds the tile's first plane, where a file holds several tiles; None: the file
+            holds this tile and nothing else.
     """
 
     file_path: Annotated[str, StringConstraints(min_length=1)]
-    first_page: int = 0
+    first_page: Annotated[int, Field(ge=0)] | None = None
 
     def path(self, resource: Any | None = None) -> Path:
         """The file, found from the resource."""
@@ -142,7 +160,7 @@ class DefaultImageLoader(ImageLoaderInterface):
         from tiles2zarr.models.image_files import read_plane
 
         file = self.path(resource)
-        pages = [read_plane(file, page) for page in range(self.first_page, self._header(resource).planes)]
+        pages = [read_plane(file, page) for page in range(self._first, self._header(resource).planes)]
         data = np.stack([_channels_first(page) for page in pages])
         return data[0] if len(pages) == 1 else data
 
@@ -166,17 +184,27 @@ class DefaultImageLoader(ImageLoaderInterface):
         """Pages, shape and type from the file's header."""
         header = self._header(resource)
         return PixelHeader(
-            header.planes - self.first_page,
-            header.height,
-            header.width,
-            header.samples,
-            header.dtype,
-            self.path(resource),
+            planes=header.planes - self._first,
+            height=header.height,
+            width=header.width,
+            samples=header.samples,
+            dtype=header.dtype,
+            is_shared=self.first_page is not None,
         )
 
     def source_file(self, resource: Any | None = None) -> Path:
         """The image file."""
         return self.path(resource)
+
+    @classmethod
+    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
+        """The files of many loaders, without making one of them."""
+        folder = Path() if resource is None else Path(resource)
+        return [folder / path for path in dict.fromkeys(fields["file_path"])]
+
+    @property
+    def _first(self) -> int:
+        return self.first_page or 0
 
     def _header(self, resource: Any | None) -> ImageHeader:
         from tiles2zarr.models.image_files import read_header
@@ -186,8 +214,8 @@ class DefaultImageLoader(ImageLoaderInterface):
     def _page(self, plane: PlaneIndex, shape: TileShape, resource: Any | None) -> tuple[int, int | None]:
         """The page of a plane and, on a colour page, which of its colours."""
         if shape.c == 3 and self._header(resource).samples >= 3:
-            return self.first_page + plane.t * shape.z + plane.z, plane.c
-        return self.first_page + (plane.t * shape.c + plane.c) * shape.z + plane.z, None
+            return self._first + plane.t * shape.z + plane.z, plane.c
+        return self._first + (plane.t * shape.c + plane.c) * shape.z + plane.z, None
 
 
 def as_tczyx(data: NDArray[Any], shape: TileShape, source: str) -> NDArray[Any]:

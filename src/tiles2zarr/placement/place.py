@@ -1,8 +1,8 @@
-"""From stage positions to pixel offsets: orientation, jitter, offsets, tiling, each once and in this order."""
+"""From stage positions to pixel offsets: orientation, jitter, tiling, offsets, each once, in this order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tiles2zarr.core.placed_image import FieldsOfView, PlacedImage
 from tiles2zarr.errors import Finding, ImplausibleExtentError, PlacementError
 from tiles2zarr.models import OffsetRemoval, TileShape, ZOffsetRemoval
 from tiles2zarr.placement.fields import place_fields
+from tiles2zarr.placement.grid import nearest_pixel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,74 +33,88 @@ def place_image(image: TiledImage[Any, Any], options: ConverterOptions) -> Place
         options: tiling mode and tolerance, corrections, largest displacement.
 
     Raises:
-        PlacementError: the positions fit no pixel grid of a plausible extent, the tiling mode does not fit them, or a field of
-            view would be moved further than ``max_displacement``.
+        PlacementError: the positions fit no pixel grid of a plausible extent, the tiling mode does not fit them,
+            or a field of view would be moved further than ``max_displacement``.
     """
     tiles, size = image.tiles, image.pixel_size
     stage_x, stage_y = oriented_positions(tiles, image.details.stage_orientation)
-    x, y = stage_x / size["x"], stage_y / size["y"]
+    position = _Positions(stage_x / size["x"], stage_y / size["y"])
+    _refuse_implausible(image, position)
     first, field = _first_tiles(tiles)
-    _refuse_implausible(image, x, y)
-    width, height = _largest(tiles.length_x, field, len(first)), _largest(tiles.length_y, field, len(first))
-    names = tuple(tiles.fov_name(row) for row in first)
-    placed = place_fields(
-        x[first],
-        y[first],
-        width,
-        height,
-        tiling=options.tiling_mode.value,
-        tolerance=options.tiling_tolerance,
-        names=[f"{image.path}, {name}" for name in names],
-    )
+    tile_x, tile_y, tiling = _place_in_plane(image, position, first, field, options)
     corrections = options.alignment_correction
-    tile_x, tile_y = placed.x[field], placed.y[field]
-    if not corrections.remove_xy_jitter:
-        tile_x, tile_y = tile_x + _rounded(x - x[first][field]), tile_y + _rounded(y - y[first][field])
-        tile_x, tile_y = tile_x - tile_x.min(), tile_y - tile_y.min()
-    z_origin, z = _steps(
-        image,
-        tiles.z,
-        size["z"],
-        "z",
-        field if corrections.remove_z_offset is ZOffsetRemoval.PER_FOV else None,
-    )
-    t_origin, t = _steps(image, tiles.t, size["t"], "t", None)
-    moved_x, moved_y = tile_x - (x - x.min()), tile_y - (y - y.min())
-    distance = np.hypot(
-        (moved_x - np.median(moved_x)) * size["x"], (moved_y - np.median(moved_y)) * size["y"]
-    )
-    ends = (
-        t + tiles.length_t,
-        tiles.c + tiles.length_c,
-        z + tiles.length_z,
-        tile_y + tiles.length_y,
-        tile_x + tiles.length_x,
-    )
-    t_end, _, z_end, y_end, x_end = (int(end.max()) for end in ends)
+    per_field = corrections.remove_z_offset is ZOffsetRemoval.PER_FOV
+    z = _steps(image, tiles.z, "z", field, each_from_zero=per_field)
+    t = _steps(image, tiles.t, "t", np.zeros(len(tiles), np.int64), each_from_zero=False)
+    count = len(first)
+    moved_x = (tile_x - position.x) * size["x"]
+    moved_y = (tile_y - position.y) * size["y"]
     fields = FieldsOfView(
-        names=names,
+        names=tuple(tiles.fov_name(row) for row in first),
         code=tiles.fov[first],
-        x=_smallest(tile_x, field, len(first)),
-        y=_smallest(tile_y, field, len(first)),
-        z=_smallest(z, field, len(first)),
-        width=width,
-        height=height,
-        depth=_largest(z + tiles.length_z, field, len(first)) - _smallest(z, field, len(first)),
+        x=_smallest(tile_x, field, count),
+        y=_smallest(tile_y, field, count),
+        z=_smallest(z, field, count),
+        width=_largest(tiles.length_x, field, count),
+        height=_largest(tiles.length_y, field, count),
+        depth=_largest(z + tiles.length_z, field, count) - _smallest(z, field, count),
         stage_x=tiles.x[first],
         stage_y=tiles.y[first],
-        stage_z=_smallest(tiles.z, field, len(first)),
-        displacement=_largest(distance, field, len(first)),
+        stage_z=_smallest(tiles.z, field, count),
+        displacement=_largest(
+            np.hypot(moved_x - np.median(moved_x), moved_y - np.median(moved_y)), field, count
+        ),
     )
     _refuse_displaced(image, fields, options)
-    translation: dict[Axis, float] = {}
-    if corrections.remove_t_offset is OffsetRemoval.KEEP:
-        translation["t"] = t_origin
-    if corrections.remove_z_offset is ZOffsetRemoval.KEEP:
-        translation["z"] = z_origin
-    if corrections.remove_xy_offset is OffsetRemoval.KEEP:
-        translation |= {"y": float(stage_y.min()), "x": float(stage_x.min())}
-    shape = TileShape(t_end, len(image.channels), z_end, y_end, x_end)
-    return PlacedImage(image, shape, tile_x, tile_y, z, t, fields, placed.tiling, translation)
+    shape = TileShape(
+        t=int((t + tiles.length_t).max()),
+        c=len(image.channels),
+        z=int((z + tiles.length_z).max()),
+        y=int((tile_y + tiles.length_y).max()),
+        x=int((tile_x + tiles.length_x).max()),
+    )
+    placed = first if corrections.remove_xy_jitter else np.arange(len(tiles))
+    origin: dict[Axis, tuple[bool, float]] = {
+        "t": (corrections.remove_t_offset is OffsetRemoval.KEEP, float(tiles.t.min())),
+        "z": (corrections.remove_z_offset is ZOffsetRemoval.KEEP, float(tiles.z.min())),
+        "y": (corrections.remove_xy_offset is OffsetRemoval.KEEP, float(stage_y[placed].min())),
+        "x": (corrections.remove_xy_offset is OffsetRemoval.KEEP, float(stage_x[placed].min())),
+    }
+    translation = {axis: value for axis, (is_kept, value) in origin.items() if is_kept}
+    return PlacedImage(image, shape, tile_x, tile_y, z, t, fields, tiling, translation)
+
+
+class _Positions(NamedTuple):
+    """Positions of all tiles along the image's axes, px."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+def _place_in_plane(
+    image: TiledImage[Any, Any],
+    position: _Positions,
+    first: NDArray[np.int64],
+    field: NDArray[np.int64],
+    options: ConverterOptions,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+    """The left and upper edge of each tile, px, and the tiling that was used."""
+    tiles, count = image.tiles, len(first)
+    placed = place_fields(
+        position.x[first],
+        position.y[first],
+        _largest(tiles.length_x, field, count),
+        _largest(tiles.length_y, field, count),
+        tiling=options.tiling_mode.value,
+        tolerance=options.tiling_tolerance,
+        names=[f"{image.path}, {tiles.fov_name(row)}" for row in first],
+    )
+    x, y = placed.x[field], placed.y[field]
+    if options.alignment_correction.remove_xy_jitter:
+        return x, y, placed.tiling
+    x = x + nearest_pixel(position.x - position.x[first][field])
+    y = y + nearest_pixel(position.y - position.y[first][field])
+    return x - x.min(), y - y.min(), placed.tiling
 
 
 def displacements(placed: PlacedImage, options: ConverterOptions) -> list[Finding]:
@@ -111,8 +126,9 @@ def displacements(placed: PlacedImage, options: ConverterOptions) -> list[Findin
         return []
     worst = int(moved[np.argmax(fields.displacement[moved])])
     message = (
-        f"{len(moved)} of {len(fields)} fields of view moved by more than {limit:.3g} µm from their stage position ({placed.tiling}), "
-        f"the furthest, {fields.names[worst]}, by {fields.displacement[worst]:.4g} µm: set tiling_mode to Inplace to keep the stage's positions"
+        f"{len(moved)} of {len(fields)} fields of view moved by more than {limit:.3g} µm from their stage "
+        f"position ({placed.tiling}), the furthest, {fields.names[worst]}, by {fields.displacement[worst]:.4g} µm: "
+        "set tiling_mode to Inplace to keep the stage's positions"
     )
     return [Finding("warning", "displaced", f"{placed.image.path}, {fields.names[worst]}", message)]
 
@@ -140,33 +156,40 @@ def _first_tiles(tiles: Tiles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _steps(
     image: TiledImage[Any, Any],
     position: NDArray[np.float64],
-    spacing: float,
-    axis: Axis,
-    field: NDArray[np.int64] | None,
-) -> tuple[float, NDArray[np.int64]]:
-    """The origin of an axis and the index of each tile along it, counted from the image's or the field's first."""
-    origin = float(position.min())
-    start = np.full(len(position), origin)
-    if field is not None:
-        start = np.full(int(field.max()) + 1, np.inf)
-        np.minimum.at(start, field, position)
-        start = start[field]
-    index = (position - start) / spacing
-    if index.max() >= _FURTHEST:
-        tile = int(np.argmax(index))
-        msg = f"{image.tiles.describe(tile)}: expected a {axis} position within {_FURTHEST} steps of {spacing:g}, found {position[tile]:g}: {axis} or its spacing is wrong"
+    axis: Literal["z", "t"],
+    group: NDArray[np.int64],
+    *,
+    each_from_zero: bool,
+) -> NDArray[np.int64]:
+    """The index of each tile along an axis.
+
+    The start of a group is rounded once, and the steps within it by themselves: so the planes of a stack that
+    begins half a step off stay apart.
+    """
+    spacing = image.pixel_size[axis]
+    start = _smallest(position, group, int(group.max()) + 1)
+    steps = (start - start.min()) / spacing
+    within = (position - start[group]) / spacing
+    if max(steps.max(), within.max()) >= _FURTHEST:
+        tile = int(np.argmax(position))
+        msg = (
+            f"{image.tiles.describe(tile)}: expected a {axis} position within {_FURTHEST} steps of {spacing:g}, "
+            f"found {position[tile]:g}: {axis} or its spacing is wrong"
+        )
         raise ImplausibleExtentError(msg)
-    return origin, _rounded(index)
+    inside = nearest_pixel(within)
+    return inside if each_from_zero else nearest_pixel(steps)[group] + inside
 
 
-def _refuse_implausible(image: TiledImage[Any, Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    for values, axis in ((x, "x"), (y, "y")):
+def _refuse_implausible(image: TiledImage[Any, Any], position: _Positions) -> None:
+    for values, axis in ((position.x, "x"), (position.y, "y")):
         if np.ptp(values) >= _FURTHEST:
             size = image.pixel_size["x" if axis == "x" else "y"]
             tile = int(np.argmax(np.abs(values)))
             msg = (
-                f"{image.tiles.describe(tile)}: implausible extent: expected positions within {_FURTHEST} px of each other, found "
-                f"{axis} = {values[tile] * size:.6g} µm, {np.ptp(values):.3g} px from the others: correct the position or the pixel size ({size:g} µm)"
+                f"{image.tiles.describe(tile)}: implausible extent: expected positions within {_FURTHEST} px of "
+                f"each other, found {axis} = {values[tile] * size:.6g} µm, {np.ptp(values):.3g} px from the "
+                f"others: correct the position or the pixel size ({size:g} µm)"
             )
             raise ImplausibleExtentError(msg)
 
@@ -176,15 +199,11 @@ def _refuse_displaced(image: TiledImage[Any, Any], fields: FieldsOfView, options
     limit = options.max_displacement
     if limit is not None and fields.displacement[worst] > limit:
         msg = (
-            f"{image.path}, {fields.names[worst]}: expected to stay within max_displacement = {limit:g} µm of its stage position, found "
-            f"{fields.displacement[worst]:.4g} µm: set tiling_mode to Inplace or raise max_displacement"
+            f"{image.path}, {fields.names[worst]}: expected to stay within max_displacement = {limit:g} µm of its "
+            f"stage position, found {fields.displacement[worst]:.4g} µm: "
+            "set tiling_mode to Inplace or raise max_displacement"
         )
         raise PlacementError(msg)
-
-
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """To the nearest whole number, halves upwards: the same everywhere, unlike rounding halves to even."""
-    return np.floor(values + 0.5).astype(np.int64)
 
 
 def _largest(values: NDArray[Any], group: NDArray[np.int64], count: int) -> NDArray[Any]:

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 from tiles2zarr.converter import Acquisition, ImageResult, Plan, begin, convert_image, plan
 from tiles2zarr.errors import OptionsError, Tiles2ZarrError
 from tiles2zarr.models import ConverterOptions, OverwriteMode
+from tiles2zarr.models.documents import mode_of, options_of
 from tiles2zarr.runners.progress import Progress, Silent
 from tiles2zarr.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.queues import SimpleQueue
 
     from tiles2zarr.core.job import ImageJob
@@ -43,7 +44,7 @@ def convert(
     plate_name: str | None = None,
     acquisition_id: int = 0,
     mode: OverwriteMode | str = OverwriteMode.NO_OVERWRITE,
-    options: ConverterOptions | None = None,
+    options: ConverterOptions | Mapping[str, Any] | None = None,
     workers: int = 1,
     allow_outside: bool = False,
     progress: Progress | None = None,
@@ -57,7 +58,7 @@ def convert(
         plate_name: name of the plate; None: what the source says, else the folder's name made valid.
         acquisition_id: 0-based number of the run of the instrument.
         mode: what to do about images that are there already.
-        options: how to convert.
+        options: how to convert; a mapping is an options document.
         workers: processes; each has its share of the cores as threads.
         allow_outside: tiles may lie outside the source's folder.
         progress: hears how the run goes on.
@@ -77,7 +78,7 @@ def convert(
     acquisition = Acquisition(
         Path(source).absolute(), format, plate_name, acquisition_id, allow_outside=allow_outside
     )
-    planned = plan([acquisition], Path(dest).absolute(), options or ConverterOptions(), OverwriteMode(mode))
+    planned = plan([acquisition], Path(dest).absolute(), options_of(options), mode_of(mode))
     begin(planned)
     progress.started(planned)
     results = {result.zarr_url: result for result in run(planned, workers, progress)}

@@ -23,8 +23,9 @@ def write_group(folder: Path, attributes: Mapping[str, Any], ngff_version: NgffV
     """
     folder.mkdir(parents=True, exist_ok=True)
     if ngff_version == "0.4":
-        write_json(folder / ".zgroup", {"zarr_format": 2})
+        # The group's own file goes last: what has it has its attributes too.
         write_json(folder / ".zattrs", attributes)
+        write_json(folder / ".zgroup", {"zarr_format": 2})
     else:
         write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
 

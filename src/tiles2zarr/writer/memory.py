@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import OptionsError
@@ -18,6 +18,7 @@ _PROGRAM = 128 * 2**20
 # A thread holds the unit of level 0, what the codec makes of it, and a decoded plane.
 _UNITS_IN_WORK = 2
 _LARGEST_CACHE = 512 * 2**20
+_SMALLEST_ADVISED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ def plan_memory(
     one = _thread_bytes(grid, itemsize, decoded, overlap)
     room = limit - _PROGRAM
     if one > room:
-        needed = (one + _PROGRAM) / 2**30
         cell = "shards" if grid.shard is not None else "chunks"
         z, y, x = grid.shard or grid.chunk
-        smaller = max(64, min(y, x) // 2)
+        side = _fitting_side(grid, itemsize, decoded, overlap, room)
+        smaller = f"use smaller {cell}, such as {side} x {side}, or " if side is not None else ""
         msg = (
             f"{path}: expected to stay within memory_limit_gib = {runtime.memory_limit_gib:g}, "
-            f"found that {cell} of {z} x {y} x {x} (z, y, x) need {needed:.2f} GiB: "
-            f"use smaller {cell}, such as {smaller} x {smaller}, or raise memory_limit_gib"
+            f"found that {cell} of {z} x {y} x {x} (z, y, x) need {(one + _PROGRAM) / 2**30:.2f} GiB: "
+            f"{smaller}raise memory_limit_gib"
         )
         raise OptionsError(msg)
     threads = max(1, min(runtime.threads or available_cores(), room // one))
@@ -92,6 +93,18 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _fitting_side(grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, room: int) -> int | None:
+    """A side of chunks (or shards) that fit, px; None where the tiles alone are too large."""
+    cell = grid.shard or grid.chunk
+    side = min(cell.y, cell.x)
+    while side >= 2 * _SMALLEST_ADVISED:
+        side = side // 4 * 2
+        unit = cell._replace(y=side, x=side)
+        if _thread_bytes(replace(grid, unit=unit), itemsize, decoded, overlap) <= room:
+            return side
+    return None
 
 
 def _thread_bytes(grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode) -> int:

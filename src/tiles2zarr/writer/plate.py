@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Key of the completion record in an image's attributes.
 RECORD = "tiles2zarr"
+_RECORDED = {"acquisition", "fingerprint", "options", "bytes"}
 
 
 def write_plates(zarr_dir: Path, images: Iterable[ImageInPlate], ngff_version: NgffVersion) -> None:
@@ -51,6 +52,8 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
     if not plate.exists():
         return
     found = group_version(plate)
+    if found is None and plate.is_dir() and all(entry.name.startswith(".") for entry in plate.iterdir()):
+        return  # another run is about to write it, or was killed before it did
     if found is None or (read_attributes(plate) and "plate" not in read_ngff(plate)):
         msg = (
             f"{plate}: expected a plate or nothing, found something else: "
@@ -65,12 +68,23 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
         raise OutputError(msg)
 
 
+def completion_record(image: Path) -> dict[str, Any] | None:
+    """The record of a finished image; None for a folder that is none, or that somebody else wrote or damaged."""
+    try:
+        record = (read_attributes(image) or {}).get(RECORD)
+    except OutputError:
+        return None
+    return record if isinstance(record, dict) and record.keys() >= _RECORDED else None
+
+
 def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: NgffVersion) -> None:
     check_plate(plate, ngff_version)
     plate.mkdir(parents=True, exist_ok=True)
     with exclusive(plate / ".plate.lock"):
+        check_plate(plate, ngff_version)
         known = read_ngff(plate).get("plate", {})
-        metadata = _plate_metadata(plate, known, images, ngff_version)
+        if not known:  # a plate without wells until they are there: whatever is killed, the next run takes up
+            _write_metadata(plate, _plate_metadata(plate, known, (), ngff_version), ngff_version)
         wells = {image.well_path: image for image in images}
         for row in {image.row for image in wells.values()}:
             if group_version(plate / row) is None:
@@ -78,13 +92,19 @@ def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: Ngff
         for well in wells:
             if group_version(plate / well) is None:
                 _write_well(plate / well, [], ngff_version)
+        metadata = _plate_metadata(plate, known, images, ngff_version)
         if metadata != known:
-            attributes = read_attributes(plate) or {}
-            if ngff_version == "0.4":
-                attributes["plate"] = metadata
-            else:
-                attributes["ome"] = {**attributes.get("ome", {}), "version": "0.5", "plate": metadata}
-            write_group(plate, attributes, ngff_version)
+            _write_metadata(plate, metadata, ngff_version)
+
+
+def _write_metadata(plate: Path, metadata: Mapping[str, Any], ngff_version: NgffVersion) -> None:
+    """Write the plate's own metadata; whatever else its attributes hold stays."""
+    attributes = read_attributes(plate) or {}
+    if ngff_version == "0.4":
+        attributes["plate"] = metadata
+    else:
+        attributes["ome"] = {**attributes.get("ome", {}), "version": "0.5", "plate": metadata}
+    write_group(plate, attributes, ngff_version)
 
 
 def _plate_metadata(
@@ -143,7 +163,7 @@ def _finished(well: Path, listed: Sequence[Mapping[str, Any]]) -> list[dict[str,
     entries = {entry["path"]: dict(entry) for entry in listed if (well / entry["path"]).is_dir()}
     for folder in well.iterdir():
         if not folder.name.startswith(".") and folder.is_dir():
-            record = (read_attributes(folder) or {}).get(RECORD)
+            record = completion_record(folder)
             if record is not None:
                 entries[folder.name] = {"path": folder.name, "acquisition": record["acquisition"]}
     return sorted(

@@ -71,7 +71,7 @@ def read_embedded(file: Path) -> Embedded:
 def _of_ome(tif: TiffFile) -> Embedded:
     from defusedxml.ElementTree import fromstring
 
-    pixels: Any = fromstring(tif.ome_metadata).find(".//{*}Pixels")
+    pixels: Any = fromstring(tif.ome_metadata or "").find(".//{*}Pixels")
     if pixels is None:
         return Embedded()
     sizes = {axis: int(pixels.get(f"Size{axis.upper()}", 0)) for axis in "zct"}
