@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.reference import PlacedPlane
 from tiles2zarr.core import Tile, tiled_image_from_tiles
+from tiles2zarr.core.job import ImageJob
 from tiles2zarr.models import (
     AcquisitionDetails,
     ChannelInfo,
@@ -30,6 +31,7 @@ from tiles2zarr.models import (
     NoSharding,
     OmeZarrOptions,
     OverlapMode,
+    OverwriteMode,
     PlaneIndex,
     TileShape,
     TilingMode,
@@ -292,6 +294,33 @@ def grid_of_tiles(rows: int, columns: int, height: int, width: int, **fields: An
     )
 
 
+def well(column: int = 3, acquisition: int = 0) -> ImageInPlate:
+    """A place in row B of the plate P."""
+    return ImageInPlate(plate_name="P", row="B", column=column, acquisition=acquisition)
+
+
+def four_fields(collection: CollectionInterface = WELL, **fields: Any) -> Layout:
+    """2 x 2 fields of 20 x 30 px in 2 channels; what is given goes to every tile."""
+    specs = (
+        replace(spec, c=c, fov=f"F{number}")
+        for number, spec in enumerate(grid_of_tiles(2, 2, 20, 30, **fields))
+        for c in range(2)
+    )
+    return Layout(tuple(specs), channels=2, collection=collection)
+
+
+def image_job(
+    layout: Layout,
+    zarr_dir: Path,
+    options: ConverterOptions | None = None,
+    mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
+    **fields: Any,
+) -> ImageJob:
+    """The job of a layout's image; without options, chunks of 16 px and 3 levels."""
+    image = layout.image()
+    return ImageJob(image, str(zarr_dir / image.path), options or SMALL_IMAGES, mode, **fields)
+
+
 # Strategies
 
 
@@ -388,6 +417,4 @@ def with_levels(options: ConverterOptions, **changes: Any) -> ConverterOptions:
     return options.model_copy(update={"omezarr_options": changed})
 
 
-def moved(layout: Layout, y: int, x: int) -> Layout:
-    """The layout with every tile elsewhere."""
-    return replace(layout, tiles=tuple(replace(spec, y=spec.y + y, x=spec.x + x) for spec in layout.tiles))
+SMALL_IMAGES = with_levels(ConverterOptions(), chunks=FixedSizeChunking(xy_chunk=16, z_chunk=1), num_levels=3)

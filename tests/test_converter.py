@@ -1,4 +1,4 @@
-"""One image from tiles to its place in the plate: what is written, skipped, replaced, refused, and what a failure leaves."""
+"""One image from its tiles to its place in the plate: written, skipped, replaced, refused, failed, killed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,28 @@ import pytest
 import zarr
 
 from tests import reference
-from tests.layouts import Layout, SeededLoader, TileSpec, counted_loads, grid_of_tiles, stored, with_levels
+from tests.layouts import (
+    SMALL_IMAGES as OPTIONS,
+)
+from tests.layouts import (
+    Layout,
+    SeededLoader,
+    TileSpec,
+    counted_loads,
+    four_fields,
+    stored,
+    well,
+    with_levels,
+)
+from tests.layouts import (
+    image_job as job,
+)
 from tiles2zarr.converter import ImageResult, convert_image, set_up_plates
 from tiles2zarr.core.job import DeclaredGap, ImageJob
 from tiles2zarr.core.tiled_image import tiled_image_from_tiles
 from tiles2zarr.errors import OptionsError, OutputError, OutputExistsError, PreflightError, SourceError
 from tiles2zarr.models import (
     ConverterOptions,
-    FixedSizeChunking,
-    ImageInPlate,
     MissingTiles,
     OverwriteMode,
     RuntimeOptions,
@@ -42,33 +55,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
-OPTIONS = with_levels(ConverterOptions(), chunks=FixedSizeChunking(xy_chunk=16, z_chunk=1), num_levels=3)
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def well(column: int = 3, acquisition: int = 0) -> ImageInPlate:
-    return ImageInPlate(plate_name="P", row="B", column=column, acquisition=acquisition)
-
-
-def four_fields(collection: Any = None, **fields: Any) -> Layout:
-    """2 x 2 fields of 20 x 30 px in 2 channels; what is given goes to every tile."""
-    specs = (
-        replace(spec, c=c, fov=f"F{number}")
-        for number, spec in enumerate(grid_of_tiles(2, 2, 20, 30, **fields))
-        for c in range(2)
-    )
-    return Layout(tuple(specs), channels=2, collection=collection or well())
-
-
-def job(
-    layout: Layout,
-    zarr_dir: Path,
-    options: ConverterOptions = OPTIONS,
-    mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
-    **fields: Any,
-) -> ImageJob:
-    image = layout.image()
-    return ImageJob(image, str(zarr_dir / image.path), options, mode, **fields)
 
 
 def convert(*jobs: ImageJob, zarr_dir: Path) -> list[ImageResult]:
@@ -101,7 +88,9 @@ def test_an_image_in_a_plate_from_tiles_to_what_ngio_reads(
 
     assert (result.zarr_url, result.status, result.tiles) == (str(tmp_path / "P.zarr/B/03/0"), "converted", 8)
     assert result.bytes_in == 8 * 20 * 30 * 2
-    assert result.bytes_out == sum(map(len, stored(tmp_path / "P.zarr/B/03/0").values()))
+    files = stored(tmp_path / "P.zarr/B/03/0")
+    own = (".zgroup", ".zattrs", "zarr.json")
+    assert result.bytes_out == sum(len(content) for path, content in files.items() if path not in own)
     assert (result.verified, result.error) == (None, None)
     plate = ngio.open_ome_zarr_plate(tmp_path / "P.zarr", mode="r")
     assert plate.images_paths() == ["B/03/0"]
@@ -124,7 +113,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
         "fingerprint",
         "sources",
         "level0",
-        "verified",
+        "bytes",
         "format",
         "tiling",
         "options",
@@ -215,9 +204,16 @@ def test_no_overwrite_refuses_what_is_there_and_keeps_it(tmp_path: Path) -> None
     with pytest.raises(
         OutputExistsError, match=r"P\.zarr/B/03/0: expected no image, found one: use mode Extend"
     ):
-        convert(job(four_fields(), tmp_path), zarr_dir=tmp_path)
+        convert(job(four_fields(content="sparse"), tmp_path), zarr_dir=tmp_path)
     assert stored(tmp_path) == before
     assert not hidden(tmp_path)
+
+
+def test_a_job_that_was_done_already_is_a_success_in_every_mode_but_overwrite(tmp_path: Path) -> None:
+    """A scheduler that lost a node asks again for what had been finished."""
+    for mode, expected in (("No Overwrite", "converted"), ("No Overwrite", "skipped"), ("Extend", "skipped")):
+        (result,) = convert(job(four_fields(), tmp_path, mode=OverwriteMode(mode)), zarr_dir=tmp_path)
+        assert result.status == expected
 
 
 def test_extend_skips_what_is_complete_without_touching_it(tmp_path: Path) -> None:
@@ -395,25 +391,31 @@ def test_a_memory_limit_that_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert not hidden(tmp_path)
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is forbidden to this user")
 def test_a_destination_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be written: Permission denied"):
-        set_up_plates(tmp_path / "out", [four_fields().image()], OPTIONS)
-    tmp_path.chmod(0o700)
+    (tmp_path / "file").touch()
+    for write in (
+        lambda: set_up_plates(tmp_path / "file" / "out", [four_fields().image()], OPTIONS),
+        lambda: convert_image(job(four_fields(), tmp_path / "file")),
+    ):
+        with pytest.raises(OutputError, match=r"file.*: cannot be written: Not a directory .*: free space"):
+            write()
 
 
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from tests.test_converter import OPTIONS, Layout, SingleImage, convert_image, grid_of_tiles, job, with_levels
+from tests.layouts import Layout, grid_of_tiles, image_job, with_levels
+from tiles2zarr.converter import convert_image
 from tiles2zarr.errors import OutputError
+from tiles2zarr.models import ConverterOptions, FixedSizeChunking, SingleImage
 import zarrs
 layout = Layout(grid_of_tiles(2, 2, 256, 256), collection=SingleImage(image_path="a"))
+options = with_levels(
+    ConverterOptions(), ngff_version=sys.argv[2], chunks=FixedSizeChunking(xy_chunk=256), compression="none"
+)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-options = with_levels(OPTIONS, ngff_version=sys.argv[2], chunks={"mode": "Fixed Size", "xy_chunk": 256}, compression="none")
 try:
-    convert_image(job(layout, Path(sys.argv[1]), options))
+    convert_image(image_job(layout, Path(sys.argv[1]), options))
 except OutputError as error:
     print(error)
 """
@@ -434,10 +436,11 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(version: str, tmp_pa
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.test_converter import OPTIONS, convert_image, four_fields, job, set_up_plates
+from tests.layouts import SMALL_IMAGES, four_fields, image_job
+from tiles2zarr.converter import convert_image, set_up_plates
 folder, moment = Path(sys.argv[1]), int(sys.argv[2])
-this = job(four_fields(), folder)
-set_up_plates(folder, [this.image], OPTIONS)
+this = image_job(four_fields(), folder)
+set_up_plates(folder, [this.image], SMALL_IMAGES)
 calls = 0
 def trace(frame, event, argument):
     global calls

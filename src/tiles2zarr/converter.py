@@ -137,7 +137,7 @@ def convert_image(
     """
     started = time.monotonic()
     try:
-        with staged(job.target) as staging:
+        with staged(job.target, waiting=lambda: progress(0)) as staging:
             if is_complete(job):
                 result = _result(job, "skipped", job.target, started)
             else:

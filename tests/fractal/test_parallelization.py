@@ -28,8 +28,8 @@ from tiles2zarr.models import (
     ConverterOptions,
     DefaultImageLoader,
     ImageInPlate,
-    MissingTiles,
     OmeZarrOptions,
+    OverlapMode,
     OverwriteMode,
     SingleImage,
 )
@@ -253,7 +253,7 @@ def test_extend_skips_what_is_complete_and_does_the_rest(source: Path, zarr_dir:
 
 def test_extend_refuses_an_image_of_other_options_by_name(source: Path, zarr_dir: str) -> None:
     compute(listed(images_of(source), zarr_dir)[0], source)
-    other = ConverterOptions(missing_tiles=MissingTiles.FILL)
+    other = ConverterOptions(overlap_mode=OverlapMode.FIRST)
     with pytest.raises(OutputExistsError, match="A/01/0: expected no image or this very one, found one of"):
         listed(images_of(source), zarr_dir, "Extend", converter_options=other)
 

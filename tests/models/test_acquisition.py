@@ -106,7 +106,7 @@ def test_details_are_values() -> None:
                 channel_label=st.text(min_size=1, max_size=5),
                 wavelength_id=st.none() | st.text(max_size=3),
                 color=st.none() | st.from_regex(r"\A#?[0-9A-Fa-f]{6}\Z"),
-                window=st.none() | st.tuples(st.floats(-9, 9), st.floats(-9, 9)),
+                window=st.none() | st.tuples(st.floats(-9, 0), st.floats(1, 9)),
             ),
             max_size=3,
         ),
@@ -143,3 +143,9 @@ def test_pixel_types_are_called_as_numpy_calls_them(name: str) -> None:
     assert DataTypeEnum(name) == name
     assert str(DataTypeEnum(name)) == name
     assert name == "autodetect" or np.dtype(name).name == name
+
+
+@pytest.mark.parametrize("window", [(5, 5), (9, 1), (0, float("inf")), (float("nan"), 1)])
+def test_a_display_range_is_finite_and_ordered(window: tuple[float, float]) -> None:
+    with pytest.raises(ValidationError, match="window"):
+        ChannelInfo(channel_label="a", window=window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tiles2zarr.errors import OutputError
 from tiles2zarr.writer import lock as locks
 from tiles2zarr.writer.lock import exclusive
 
@@ -97,15 +99,15 @@ def test_who_waited_for_a_removed_file_locks_the_new_one(
 ) -> None:
     """Between opening and locking, the holder leaves and removes the file."""
     lock = tmp_path / ".lock"
-    opened, real = [], locks._lock
+    opened, real = [], locks._try_lock
 
-    def slow(descriptor: int) -> None:
+    def slow(descriptor: int) -> bool:
         opened.append(descriptor)
         if len(opened) == 1:
             lock.unlink()
-        real(descriptor)
+        return real(descriptor)
 
-    monkeypatch.setattr(locks, "_lock", slow)
+    monkeypatch.setattr(locks, "_try_lock", slow)
     with exclusive(lock):
         assert len(opened) == 2
         assert os.path.samestat(lock.stat(), os.fstat(opened[-1]))
@@ -119,4 +121,39 @@ def test_a_lock_can_be_taken_again_and_again_by_the_same_thread(tmp_path: Path) 
 
 def test_where_nothing_can_be_written_the_system_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), exclusive(tmp_path / "nowhere" / ".lock"):
+        pass
+
+
+class Stopped(Exception):
+    """What ends a wait."""
+
+
+@posix
+def test_who_waits_can_be_stopped(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def stop() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise Stopped
+
+    with exclusive(tmp_path / ".lock"):
+        with pytest.raises(Stopped), exclusive(tmp_path / ".lock", stop):
+            pass
+        assert (tmp_path / ".lock").exists()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(_: int) -> bool:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(locks, "_try_lock", unable)
+    with (
+        pytest.raises(OutputError, match=r"expected a file system with file locks, found none \("),
+        exclusive(tmp_path / ".lock"),
+    ):
         pass

@@ -42,7 +42,8 @@ def finish(folder: Path, image: ImageInPlate | str, version: Any = "0.4", acquis
     """Put a finished image into a plate; it has no pixels."""
     path = folder / (image if isinstance(image, str) else image.path())
     number = acquisition if isinstance(image, str) else image.acquisition
-    write_group(path, {RECORD: {"acquisition": number}}, version)
+    record = {"acquisition": number, "fingerprint": "", "options": {}, "bytes": 0}
+    write_group(path, {RECORD: record}, version)
     return path
 
 

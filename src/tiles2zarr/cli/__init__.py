@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,10 +12,19 @@ from rich.markup import escape
 
 from tiles2zarr.cli.converting import convert, demo
 from tiles2zarr.cli.looking import formats, inspect
-from tiles2zarr.cli.output import counted, print_findings
+from tiles2zarr.cli.output import print_findings
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
-DONE, REFUSED, INTERRUPTED = 0, 2, 130
+DONE, REFUSED = 0, 2
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tiles2zarr.version import __version__
+
+        typer.echo(f"tiles2zarr {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="tiles2zarr",
@@ -26,6 +35,20 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Turn what a microscope leaves behind into OME-Zarr."""
+
+
 for command in (convert, inspect, demo, formats):
     app.command()(command)
 
@@ -38,15 +61,11 @@ def main() -> NoReturn:
         app(standalone_mode=True)
     except PreflightError as error:
         print_findings(error.findings, said)
-        errors = sum(finding.severity == "error" for finding in error.findings)
-        said.print(f"refused: {counted(errors, 'error')}; nothing was written")
+        said.print("refused; nothing was written")
         sys.exit(REFUSED)
     except Tiles2ZarrError as error:
         said.print(f"[red]error[/red]: {escape(str(error))}")
         sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        said.print("interrupted: images that were finished are complete; run again with --mode Extend")
-        sys.exit(INTERRUPTED)
     sys.exit(DONE)
 
 

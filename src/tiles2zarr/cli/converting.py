@@ -28,7 +28,8 @@ DONE, SOME_FAILED = 0, 1
 ModeOption = Annotated[
     OverwriteMode,
     typer.Option(
-        help="Images of this run that exist: refuse, replace just them, or keep them and do the rest."
+        case_sensitive=False,
+        help="Images of this run that exist: refuse, replace just them, or keep them and do the rest.",
     ),
 ]
 WorkersOption = Annotated[

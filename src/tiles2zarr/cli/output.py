@@ -84,13 +84,25 @@ def print_json(document: dict[str, Any]) -> None:
 
 @contextmanager
 def refusals(as_json: bool) -> Iterator[None]:
-    """Let a refusal pass, and print its findings as the document that ``--json`` promises."""
+    """Let a refusal pass, and print it as the document that ``--json`` promises; say what Ctrl-C left."""
     try:
         yield
     except Tiles2ZarrError as error:
         if as_json:
-            findings = error.findings if isinstance(error, PreflightError) else ()
-            print_json(
-                {"images": [], "findings": [finding.as_dict() for finding in findings], "error": str(error)}
-            )
+            print_json(_refusal(error))
         raise
+    except KeyboardInterrupt:
+        said = Console(stderr=True, soft_wrap=True)
+        said.print("interrupted: images that were finished are complete; run again with --mode Extend")
+        raise
+
+
+def _refusal(error: Tiles2ZarrError) -> dict[str, Any]:
+    """The document of a run that was refused: nothing was converted, and why."""
+    from tiles2zarr.runners.local import peak_memory_mb
+    from tiles2zarr.runners.report import ConversionReport
+    from tiles2zarr.version import __version__
+
+    findings = error.findings if isinstance(error, PreflightError) else ()
+    report = ConversionReport((), findings, 0.0, peak_memory_mb(), __version__)
+    return {**report.document(), "error": str(error)}

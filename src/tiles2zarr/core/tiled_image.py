@@ -211,7 +211,7 @@ def tiled_image_from_tiles(
     del resource
     columns = Tiles.from_tiles(tiles)
     counted = columns if numbered_in is None else numbered_in
-    columns = replace(columns, all_details=settled_details(counted))
+    columns = replace(columns, all_details=_settled(columns.all_details, counted))
     paths: dict[str, CollectionInterface] = {}
     images: list[TiledImage[Any, Any]] = []
     numbers = _field_numbers(counted) if split_per_fov else {}
@@ -230,13 +230,13 @@ def tiled_image_from_tiles(
     return images
 
 
-def settled_details(tiles: Tiles) -> tuple[AcquisitionDetails, ...]:
+def _settled(all_details: Sequence[AcquisitionDetails], tiles: Tiles) -> tuple[AcquisitionDetails, ...]:
     """The details of each acquisition, with channels and axes that hold for all of its images.
 
     Channels that nobody named are numbered; there is a time axis where some image has several timepoints.
     """
     settled = []
-    for code, details in enumerate(tiles.all_details):
+    for code, details in enumerate(all_details):
         rows = np.flatnonzero(tiles.details == code)
         changes: dict[str, Any] = {}
         if details.channels is None and len(rows):

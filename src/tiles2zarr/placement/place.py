@@ -125,12 +125,33 @@ def displacements(placed: PlacedImage, options: ConverterOptions) -> list[Findin
     if not len(moved):
         return []
     worst = int(moved[np.argmax(fields.displacement[moved])])
-    message = (
-        f"{len(moved)} of {len(fields)} fields of view moved by more than {limit:.3g} µm from their stage "
-        f"position ({placed.tiling}), the furthest, {fields.names[worst]}, by {fields.displacement[worst]:.4g} µm: "
-        "set tiling_mode to Inplace to keep the stage's positions"
+    name, distance = fields.names[worst], fields.displacement[worst]
+    apart = _spread(placed, options)
+    if apart[worst] > limit:
+        message = (
+            f"expected all tiles of a field of view at one X and Y, found {name} spread over {apart[worst]:.4g} µm; "
+            "all were placed where its first tile is: give tiles that lie elsewhere a field of view of their own, "
+            "or set alignment_correction.remove_xy_jitter to false"
+        )
+    else:
+        message = (
+            f"{len(moved)} of {len(fields)} fields of view moved by more than {limit:.3g} µm from their stage "
+            f"position ({placed.tiling}), the furthest, {name}, by {distance:.4g} µm: "
+            "set tiling_mode to Inplace to keep the stage's positions"
+        )
+    return [Finding("warning", "displaced", f"{placed.image.path}, {name}", message)]
+
+
+def _spread(placed: PlacedImage, options: ConverterOptions) -> NDArray[np.float64]:
+    """How far apart the stage put the tiles of each field of view that are placed together, µm."""
+    count = len(placed.fields)
+    if not options.alignment_correction.remove_xy_jitter:
+        return np.zeros(count)
+    tiles, field = placed.image.tiles, placed.field_of_tiles()
+    spans = (
+        _largest(values, field, count) - _smallest(values, field, count) for values in (tiles.x, tiles.y)
     )
-    return [Finding("warning", "displaced", f"{placed.image.path}, {fields.names[worst]}", message)]
+    return np.asarray(np.hypot(*spans))
 
 
 def oriented_positions(
@@ -207,7 +228,7 @@ def _refuse_displaced(image: TiledImage[Any, Any], fields: FieldsOfView, options
 
 
 def _largest(values: NDArray[Any], group: NDArray[np.int64], count: int) -> NDArray[Any]:
-    result = np.zeros(count, values.dtype)
+    result = np.full(count, values.min(), values.dtype)
     np.maximum.at(result, group, values)
     return result
 

@@ -117,7 +117,8 @@ class PlainProgress(_Counting):
         """Say how much there is."""
         self._begin(plan)
         size = sum(image.bytes_in for image in plan.images) / 1e6
-        self._print(f"converting {self._images} images, {size:.1f} MB of pixels")
+        images = "1 image" if self._images == 1 else f"{self._images} images"
+        self._print(f"converting {images}, {size:.1f} MB of pixels")
 
     def advanced(self, pixels: int) -> None:
         """Say every ten per cent."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tiles2zarr.writer.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _AT_FDCWD = -100
@@ -42,23 +42,32 @@ class Staging:
     folder: Path
 
     def publish(self) -> None:
-        """Put the written image in its place, and remove the one it replaces."""
+        """Put the written image in its place, and remove the one it replaces.
+
+        What cannot be removed yet, because a reader on a network file system has it open, is left for the next
+        holder of the lock: the new image is there.
+        """
         if not self.target.exists():
             os.rename(self.folder, self.target)
         elif _exchange(self.folder, self.target):
-            shutil.rmtree(self.folder)
+            _remove(self.folder)
         else:
             old = _hidden(self.target, "old")
             os.rename(self.target, old)
             os.rename(self.folder, self.target)
-            shutil.rmtree(old)
+            _remove(old)
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Staging]:
-    """Hold an image's lock, with an empty staging folder beside it, gone afterwards, published or not."""
+def staged(target: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[Staging]:
+    """Hold an image's lock, with an empty staging folder beside it, gone afterwards, published or not.
+
+    Args:
+        target: where the image will be.
+        waiting: called again and again while somebody else holds the lock; what it raises ends the waiting.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(_hidden(target, "lock")):
+    with exclusive(_hidden(target, "lock"), waiting):
         recover(target)
         staging = Staging(target, _hidden(target, "staging"))
         staging.folder.mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiles2zarr.errors import OutputError
@@ -76,21 +76,11 @@ def write_json(file: Path, document: Any) -> None:
 
 def write_bytes(file: Path, content: bytes) -> None:
     """Write a file in one step: a hidden temporary name first, then renamed over the old one."""
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "wb") as handle:
+        with temporary.open("xb") as handle:
             handle.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, file)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    """The process's file mode mask, which is read by setting it: read once, before there are threads."""
-    return _UMASK
-
-
-_UMASK = os.umask(0)
-os.umask(_UMASK)

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tiles2zarr.errors import OutputError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# Asking again instead of waiting in the system: only so can a thread be stopped while it waits.
+_PAUSE = 0.05
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def exclusive(file: Path) -> Iterator[None]:
+def exclusive(file: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock of a file while the block runs; wait for whoever holds it.
 
     The system drops the lock of a process that dies. The file is removed by whoever held it last: none stays.
+
+    Args:
+        file: its folder must exist.
+        waiting: called again and again while somebody else holds the lock; what it raises ends the waiting.
+
+    Raises:
+        OutputError: the file system knows no locks.
     """
-    descriptor = _acquire(file)
+    descriptor = _acquire(file, waiting)
     try:
         yield
     finally:
@@ -28,13 +43,24 @@ def exclusive(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(file: Path) -> int:
+def _acquire(file: Path, waiting: Callable[[], None]) -> int:
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
-            _lock(descriptor)
+            while not _try_lock(descriptor):
+                waiting()
+                time.sleep(_PAUSE)
             if _is_still(file, descriptor):
                 return descriptor
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise
+            msg = (
+                f"{file.parent}: expected a file system with file locks, found none ({error.strerror}): "
+                "mount it with them (Lustre: -o flock), or choose another destination"
+            )
+            raise OutputError(msg) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -51,18 +77,19 @@ def _is_still(file: Path, descriptor: int) -> bool:
 
 if sys.platform == "win32":  # pragma: no cover - exercised by the Windows job
     import msvcrt
-    import time
 
-    def _lock(descriptor: int) -> None:
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
