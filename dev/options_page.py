@@ -18,7 +18,10 @@ HEAD = """\
 # Options
 
 One document for the command line (`--options FILE.json` or `.toml`, `--set a.b=c`), Python
-(`ConverterOptions`), and Fractal's forms. Unknown names are refused. `runtime` does not change the result.
+(`ConverterOptions`), and Fractal's forms. Unknown names are refused. A choice with further options is set by its `mode`, as in
+`--set 'omezarr_options.shards.mode=Multiple of Chunks'`, or
+`--set omezarr_options.chunks.mode="Fixed Size" --set omezarr_options.chunks.xy_chunk=1024`;
+lists are JSON, as in `--set 'acquisition.channels=[{"channel_label": "DAPI"}]'`. `runtime` does not change the result.
 This page is made from the code by `dev/options_page.py`.
 """
 
@@ -29,7 +32,16 @@ def main() -> None:
     for line in section(ConverterOptions, "", set()):
         print(line)
     print("## Filters (`acquisition.filters`)\n")
-    print("A list; a tile must pass all of them. Each has a `name`:\n")
+    print("A list; a tile must pass all of them. On the command line it is JSON, such as\n")
+    print("""```
+--set 'acquisition.filters=[{"name": "Well Include Filter", "wells": ["A01", "B02"]}]'
+--set 'acquisition.filters=[{"name": "Regex Exclude Filter", "field": "file_path", "pattern": ".*_old.*"}]'
+```
+""")
+    print(
+        "A `field` is plate, well, row, column, acquisition, image_path, fov_name, channel (its label), c, z (µm),"
+    )
+    print("t (s), file_path, or the name of an attribute. Each filter has a `name`:\n")
     print("| name | keys | what it does |\n|---|---|---|")
     for model in get_args(TileFilter):
         keys = ", ".join(f"`{key}`" for key in model.model_fields if key != "name")
@@ -39,10 +51,17 @@ def main() -> None:
 def section(model: type[BaseModel], path: str, seen: set[type[BaseModel]]) -> list[str]:
     """The table of a model, and those of the models within it."""
     meanings = attributes(model)
-    lines = [f"## {f'`{path}`' if path else 'Top level'}\n", summary(model) + "\n", "| option | values | default | meaning |", "|---|---|---|---|"]
+    lines = [
+        f"## {f'`{path}`' if path else 'Top level'}\n",
+        summary(model) + "\n",
+        "| option | values | default | meaning |",
+        "|---|---|---|---|",
+    ]
     inner: list[str] = []
     for name, field in model.model_fields.items():
-        nested = [part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        nested = [
+            part for part in parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
+        ]
         if name == "filters":
             nested = []
         full = f"{path}.{name}" if path else name
@@ -73,7 +92,11 @@ def allowed(field: Any) -> str:
         elif isinstance(part, str | int | float):
             found.append(f"`{part}`")
         elif isinstance(part, type) and part is not type(None):
-            found.append({"str": "text", "int": "whole number", "float": "number", "bool": "true, false"}.get(part.__name__, part.__name__))
+            found.append(
+                {"str": "text", "int": "whole number", "float": "number", "bool": "true, false"}.get(
+                    part.__name__, part.__name__
+                )
+            )
     bounds = re.findall(r"(Ge|Gt|Le|Lt)\(\w+=([\d.]+)\)", repr(field))
     words = {"Ge": "at least", "Gt": "more than", "Le": "at most", "Lt": "less than"}
     return ", ".join(dict.fromkeys(found)) + "".join(f", {words[kind]} {value}" for kind, value in bounds)
@@ -96,7 +119,9 @@ def attributes(model: type[BaseModel]) -> dict[str, str]:
     """The Attributes section of a docstring."""
     text = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
     entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", text, re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", meaning).replace("``", "`").replace("|", "/") for name, meaning in entries}
+    return {
+        name: re.sub(r"\s+", " ", meaning).replace("``", "`").replace("|", "/") for name, meaning in entries
+    }
 
 
 if __name__ == "__main__":

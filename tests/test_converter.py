@@ -17,6 +17,8 @@ import ngio
 import numpy as np
 import pytest
 import zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
 
 from tests import reference
 from tests.layouts import (
@@ -101,6 +103,18 @@ def test_an_image_in_a_plate_from_tiles_to_what_ngio_reads(
     for level, expected in enumerate(reference.pyramid(level0, 3)):
         np.testing.assert_array_equal(container.get_image(path=str(level)).get_as_numpy(), expected)
     assert not hidden(tmp_path)
+
+
+@VERSIONS
+def test_ome_zarr_py_shows_the_wells_of_a_plate_side_by_side(version: str, tmp_path: Path) -> None:
+    layouts = [four_fields(well(column), content=kind) for column, kind in ((1, "noise"), (2, "sparse"))]
+    options = with_levels(OPTIONS, ngff_version=version)
+    convert(*(job(layout, tmp_path, options) for layout in layouts), zarr_dir=tmp_path)
+
+    (plate,) = Reader(parse_url(tmp_path / "P.zarr", mode="r"))()
+
+    expected = [reference.mosaic(layout.shape, layout.dtype, layout.planes()) for layout in layouts]
+    np.testing.assert_array_equal(plate.data[0].compute(), np.concatenate(expected, axis=-1))
 
 
 def test_the_record_says_what_was_done(tmp_path: Path) -> None:

@@ -176,3 +176,21 @@ def test_an_extent_that_no_stage_has(tmp_path: Path) -> None:
     for row in plate.rows:
         row["start_x"] = 0.0 if row["fov_name"] == "FOV_0" else 900_000 * PIXEL_SIZE * 2
     assert ("error", "implausible-extent") in codes(plate)
+
+
+def test_wells_may_be_named_in_one_column(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1), ("AF", 12)), fields=1, channels=1, planes=1)
+    for row in plate.rows:
+        row["well"] = f"{row.pop('row').lower()}{row.pop('column')}"
+    converted(plate.write(), tmp_path / "out", "--plate-name", "P")
+    image = level(tmp_path / "out/P.zarr/AF/12/0")
+    np.testing.assert_array_equal(image[0, 0], plate.pixels["AF12_f0_t0_c0_z0.tif"])
+
+
+def test_a_cell_that_is_no_well(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),), fields=1, channels=1, planes=1)
+    for row in plate.rows:
+        row["well"] = f"{row.pop('column')}{row.pop('row')}"
+    done = run("convert", plate.write(), tmp_path / "out")
+    assert done.returncode == 2
+    assert "row 1, column well: well '1A': expected letters from A to ZZ and a column" in done.stderr

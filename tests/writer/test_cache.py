@@ -19,7 +19,7 @@ from tiles2zarr.errors import SourceError
 from tiles2zarr.models import ConverterOptions, ImageLoaderInterface
 from tiles2zarr.placement import place_image
 from tiles2zarr.writer.image import layout_image
-from tiles2zarr.writer.planes import DecodedCache, PlaneReader
+from tiles2zarr.writer.planes import DecodedCache, PlaneReader, cover
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +123,7 @@ def reader(loader: type[ImageLoaderInterface], found: str = "uint16", output: st
     image = replace(image, tiles=replace(image.tiles, loaders=column))
     options = ConverterOptions()
     placed = place_image(image, options)
-    return PlaneReader(placed, layout_image(placed, output, options).coverage, output, None, 0)
+    return PlaneReader(placed, cover(placed, layout_image(placed, output, options).grid), output, None, 0)
 
 
 class WrongShape(SeededLoader):

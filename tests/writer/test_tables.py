@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ngio
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -136,6 +137,20 @@ def test_ngio_reads_both_roi_tables_and_cuts_the_fields_out(
     assert image.get_roi(fields.get("F3")).shape == (2, 1, 3, 20, 30)
     (well,) = container.get_roi_table("well_ROI_table").rois()
     assert image.get_roi(well).shape == image.shape == (2, 1, 3, 38, 58)
+
+
+def test_the_offset_that_is_kept_does_not_move_the_regions(tmp_path: Path) -> None:
+    corrections = StagePositionCorrections(remove_xy_offset="Keep", remove_z_offset="Keep")
+    chosen = options().model_copy(update={"alignment_correction": corrections})
+    layout = four_fields()
+    container = opened(layout, chosen, tmp_path / "0")
+    image, fields = container.get_image(), container.get_roi_table("FOV_ROI_table")
+    assert list(image.dataset.translation) == [0.0, 0.0, 8.0, -1.25, 3.5]
+    for number in range(4):
+        pixels = image.get_roi(fields.get(f"F{number}"))
+        expected = layout.loader(2 * number).pixels()[0, 0]
+        # What no other field overlaps: the middle.
+        np.testing.assert_array_equal(pixels[0, 0, :, 5:15, 5:25], expected[:, 5:15, 5:25])
 
 
 @VERSIONS

@@ -83,7 +83,7 @@ class ConvertParallelInitArgs(Value):
 def setup_images_for_conversion(
     tiled_images: Sequence[TiledImage[Any, Any]],
     *,
-    zarr_dir: str,
+    zarr_dir: str | Path,
     collection_type: str,
     converter_options: ConverterOptions,
     overwrite_mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
@@ -112,7 +112,7 @@ def setup_images_for_conversion(
 def build_parallelization_list(
     tiled_images: Sequence[TiledImage[Any, Any]],
     *,
-    zarr_dir: str,
+    zarr_dir: str | Path,
     converter_options: ConverterOptions,
     overwrite_mode: OverwriteMode = OverwriteMode.NO_OVERWRITE,
 ) -> list[Unit]:
@@ -190,12 +190,13 @@ def convert_listed_image(
     return _compute(zarr_url, init_args, _kinds_of, None)
 
 
-def local_folder(url: str) -> Path:
+def local_folder(url: str | Path) -> Path:
     """A destination as an absolute path.
 
     Raises:
         OptionsError: it is in an object store.
     """
+    url = os.fspath(url)
     if "://" in url:
         msg = f"{url}: expected a folder, found an address: choose a folder of a file system"
         raise OptionsError(msg)

@@ -63,7 +63,7 @@ Values = Annotated[
 
 
 class RegexIncludeFilter(Value):
-    """Keep the tiles whose field matches the pattern.
+    """Keep the tiles whose field, as a whole, matches the regular expression (``.*z1.*`` finds z1 anywhere).
 
     >>> RegexIncludeFilter(field="fov_name", pattern="FOV_[12]").pattern
     'FOV_[12]'
@@ -77,7 +77,7 @@ class RegexIncludeFilter(Value):
 
 
 class RegexExcludeFilter(Value):
-    """Drop the tiles whose field matches the pattern."""
+    """Drop the tiles whose field, as a whole, matches the regular expression."""
 
     model_config = ConfigDict(title="Exclude by pattern")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
 from tiles2zarr.writer.memory import MemoryPlan, plan_memory
-from tiles2zarr.writer.planes import Coverage, PlaneReader, cover, decoded
+from tiles2zarr.writer.planes import PlaneReader, cover, decoded
 from tiles2zarr.writer.pyramid import PyramidWriter
 from tiles2zarr.writer.tables import Table, fov_roi_table, well_roi_table, write_tables
 
@@ -31,21 +32,13 @@ class ImageLayout:
 
     Attributes:
         grid: levels, chunks, shards and units.
-        coverage: which unit needs which planes.
         memory: threads and cache of one process.
+        pixels: pixels of level 0 that will be written; units without tiles are not.
     """
 
     grid: Grid
-    coverage: Coverage
     memory: MemoryPlan
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of level 0 that will be written; units without tiles are not."""
-        lengths = (
-            [part.stop - part.start for part in self.grid.extent(0, unit)] for unit in self.coverage.units
-        )
-        return sum(z * y * x for z, y, x in lengths)
+    pixels: int
 
 
 def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions) -> ImageLayout:
@@ -67,7 +60,9 @@ def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions)
         options.overlap_mode,
         options.runtime,
     )
-    return ImageLayout(grid, coverage, memory)
+    extents = (grid.extent(0, unit) for unit in coverage.units)
+    pixels = sum(math.prod(part.stop - part.start for part in extent) for extent in extents)
+    return ImageLayout(grid, memory, pixels)
 
 
 def write_image(
@@ -98,12 +93,13 @@ def write_image(
         the digest of level 0.
     """
     axes, how = placed.image.axes, options.omezarr_options
+    coverage = cover(placed, layout.grid)
     arrays = create_levels(folder, layout.grid, axes, data_type, how)
     digest = Level0Digest(layout.grid.chunk)
-    reader = PlaneReader(placed, layout.coverage, data_type, resource, memory.cache)
-    PyramidWriter(
-        placed, layout.grid, layout.coverage, reader, arrays, axes, options.overlap_mode, digest
-    ).write(memory.threads, progress)
+    reader = PlaneReader(placed, coverage, data_type, resource, memory.cache)
+    PyramidWriter(placed, layout.grid, coverage, reader, arrays, axes, options.overlap_mode, digest).write(
+        memory.threads, progress
+    )
     write_tables(
         folder, [fov_roi_table(placed), well_roi_table(placed), *tables], how.ngff_version, how.table_backend
     )

@@ -31,6 +31,7 @@ from tiles2zarr.sources.table.files import confine, confined_path
 from tiles2zarr.sources.table.reading import read_table
 from tiles2zarr.sources.table.settings import FILE_NAME, read_settings
 from tiles2zarr.sources.table.spacing import lengths_in_pixels, starts_in_world
+from tiles2zarr.sources.table.wells import with_wells_parted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("tiles.csv", "tiles.parquet")
 _SUFFIXES = (".csv", ".parquet")
-_TEXTS = ("file_path", "fov_name", "row", "image_path")
+_TEXTS = ("file_path", "fov_name", "row", "well", "image_path")
 _NUMBERS = (
     "column",
     "first_page",
@@ -87,7 +88,7 @@ class TableSource:
         settings = read_settings(folder / FILE_NAME)
         details = request.options.update_acquisition_details(settings.details)
         given = settings.given | _given(request)
-        table = read_table(file, texts=_TEXTS, numbers=_NUMBERS)
+        table = with_wells_parted(read_table(file, texts=_TEXTS, numbers=_NUMBERS))
         image = _image_columns(table)
         report = Report(str(file))
         first = FirstFile(_first_file(table, folder, allow_outside=request.allow_outside))
