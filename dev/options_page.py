@@ -18,7 +18,8 @@ HEAD = """\
 # Options
 
 One document for the command line (`--options FILE.json` or `.toml`, `--set a.b=c`), Python
-(`ConverterOptions`), and Fractal's forms. Unknown names are refused. A choice with further options is set by its `mode`, as in
+(`ConverterOptions`), and Fractal's forms. Unknown names are refused. A choice with further options is set by
+its `mode`, as in
 `--set 'omezarr_options.shards.mode=Multiple of Chunks'`, or
 `--set omezarr_options.chunks.mode="Fixed Size" --set omezarr_options.chunks.xy_chunk=1024`;
 lists are JSON, as in `--set 'acquisition.channels=[{"channel_label": "DAPI"}]'`. `runtime` does not change the result.
