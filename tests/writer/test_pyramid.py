@@ -35,7 +35,7 @@ from tests.layouts import (
 )
 from tiles2zarr.errors import PlacementError
 from tiles2zarr.models import ConverterOptions, FixedSizeChunking, OverlapMode, TilingMode
-from tiles2zarr.writer import pyramid
+from tiles2zarr.writer import arrays, pyramid
 from tiles2zarr.writer.grid import SMALL_UNIT
 
 if TYPE_CHECKING:
@@ -124,6 +124,23 @@ def test_whatever_the_tiling_pixels_go_where_the_placement_says(
         planes = planes_of(layout, written.placed)
         level0 = reference.mosaic(written.placed.shape, layout.dtype, planes, options.overlap_mode.value)
         assert_equals_reference(written, reference.pyramid(level0, options.omezarr_options.num_levels))
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_the_pipeline_of_zarr_itself_writes_the_same_pixels(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes over where zarrs does not know a codec."""
+    own = {"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"}
+    monkeypatch.setattr(arrays, "_PIPELINE", own)
+    specs = (*grid_of_tiles(2, 2, 21, 19, length_z=2), TileSpec(0, 60, 16, 40, content="zeros"))
+    layout = Layout(specs)
+    options = with_levels(SMALL_CHUNKS, ngff_version=version)
+
+    written = write_layout(layout, options, tmp_path / "image", small_unit=0, threads=3)
+
+    level0 = reference.mosaic(layout.shape, layout.dtype, layout.planes())
+    assert_equals_reference(written, reference.pyramid(level0, 5))
 
 
 @pytest.mark.parametrize("overlap", OverlapMode)

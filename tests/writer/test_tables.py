@@ -139,6 +139,32 @@ def test_ngio_reads_both_roi_tables_and_cuts_the_fields_out(
     assert image.get_roi(well).shape == image.shape == (2, 1, 3, 38, 58)
 
 
+@BACKENDS
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("0", "1", "10"), None),
+        (("1", "A"), None),
+        (("A01_f1", "NA"), None),
+        (("001", "1"), ("FOV_001", "FOV_1")),
+        (("1", "1.5"), ("FOV_1", "FOV_1.5")),
+        (("2024-01-01", "2024-01-02"), ("FOV_2024-01-01", "FOV_2024-01-02")),
+        (("10:30", "12:45"), ("FOV_10:30", "FOV_12:45")),
+        (("NaN", "NA"), ("FOV_NaN", "FOV_NA")),
+        (("true", "False"), ("FOV_true", "FOV_False")),
+        (("0x1F", "1e3"), ("FOV_0x1F", "FOV_1e3")),
+        (("99999999999999999999", "1"), ("FOV_99999999999999999999", "FOV_1")),
+    ],
+)
+def test_ngio_finds_every_field_whatever_the_fields_are_called(
+    names: tuple[str, ...], expected: tuple[str, ...] | None, backend: BackendType, tmp_path: Path
+) -> None:
+    layout = Layout(tuple(TileSpec(0, 8 * n, 8, 8, fov=name) for n, name in enumerate(names)))
+    container = opened(layout, options(backend=backend), tmp_path / "0")
+    found = container.get_roi_table("FOV_ROI_table")
+    assert tuple(roi.name for roi in found.rois()) == (expected or names)
+
+
 def test_the_offset_that_is_kept_does_not_move_the_regions(tmp_path: Path) -> None:
     corrections = StagePositionCorrections(remove_xy_offset="Keep", remove_z_offset="Keep")
     chosen = options().model_copy(update={"alignment_correction": corrections})

@@ -97,7 +97,6 @@ def demo(dest: DestArgument, mode: ModeOption = OverwriteMode.OVERWRITE) -> None
     console.print(f"\nThe plate:      [bold]{zarr_dir / 'demo.zarr'}[/bold]")
     console.print("In Python:      ngio.open_ome_zarr_plate(path), or zarr.open(path)")
     console.print("To look at it:  napari with the napari-ome-zarr plugin, or any OME-Zarr viewer")
-    console.print(
-        f"The same again: tiles2zarr convert {source} {zarr_dir} --plate-name demo --mode Overwrite"
-    )
+    command = "tiles2zarr" if which("tiles2zarr") else f"{sys.executable} -m tiles2zarr"
+    console.print(f"The same again: {command} convert {source} {zarr_dir} --plate-name demo --mode Overwrite")
     raise typer.Exit(SOME_FAILED if report.failed else DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from tiles2zarr.core.tile import Scalar
 
 _ROI_INDEX = "FieldIndex"
+# Names that are read as the same number, and what readers of CSV take for something else than text.
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_NO_TEXT = re.compile(
+    r"(?=.*[0-9])[-+.:0-9ETZ ]*|0x[0-9A-F]+|[-+]?(inf|infinity)|true|false|null|#?n/?a|#n/a n/a"
+    r"|[-+]?1?\.?#?(nan|ind|qnan)",
+    re.IGNORECASE,
+)
 _LARGEST_INTEGER = 2**63 - 1
 _ANNDATA = threading.Lock()
 TableKind = Literal["roi_table", "condition_table", "generic_table"]
@@ -45,7 +53,7 @@ def fov_roi_table(placed: PlacedImage) -> Table:
     """Where each field of view lies in the image, and where the stage was, µm (s for t)."""
     fields, size = placed.fields, placed.image.pixel_size
     columns: dict[str, Sequence[Scalar]] = {
-        _ROI_INDEX: fields.names,
+        _ROI_INDEX: _readable(fields.names),
         "x_micrometer": _scaled(fields.x, size["x"]),
         "y_micrometer": _scaled(fields.y, size["y"]),
         "z_micrometer": _scaled(fields.z, size["z"]),
@@ -102,6 +110,16 @@ def write_tables(
 def _attributes(table: Table, backend: BackendType) -> dict[str, str]:
     index = {"index_key": _ROI_INDEX, "index_type": "str"} if table.kind == "roi_table" else {}
     return {"type": table.kind, "table_version": "1", "backend": backend.value, **index}
+
+
+def _readable(names: Sequence[str]) -> Sequence[str]:
+    """Names of regions as they come back from CSV, whose readers see numbers, times and nothing in quoted texts too.
+
+    "001" would come back as 1, and of "1.5" ngio could read nothing at all.
+    """
+    if all(map(_WHOLE.fullmatch, names)) or not all(map(_NO_TEXT.fullmatch, names)):
+        return names
+    return [f"FOV_{name}" for name in names]
 
 
 def _scaled(pixels: Any, size: float) -> list[float]:
