@@ -490,7 +490,7 @@ def check_kills(tmp_path: Path, count: int) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_kill_at_any_moment_costs_no_more_than_the_image_in_work(tmp_path: Path) -> None:
-    check_kills(tmp_path, 6)
+    check_kills(tmp_path, 5)
 
 
 @pytest.mark.slow

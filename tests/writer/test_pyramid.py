@@ -93,7 +93,7 @@ def check_random_layout(layout: Layout, options: ConverterOptions, small_unit: i
         assert several.digest.value() == alone.digest.value()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(layouts(), converter_options(), unit_sizes)
 def test_random_layouts_equal_the_reference_with_the_same_bytes_from_one_thread_and_four(
     layout: Layout, options: ConverterOptions, small_unit: int
@@ -102,7 +102,7 @@ def test_random_layouts_equal_the_reference_with_the_same_bytes_from_one_thread_
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(layouts(most_tiles=9), converter_options(), unit_sizes)
 def test_thousands_of_random_layouts_equal_the_reference(
     layout: Layout, options: ConverterOptions, small_unit: int
