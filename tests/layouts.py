@@ -347,12 +347,12 @@ def tile_specs(draw: st.DrawFn, axes: str, channels: int, largest: int = 24) -> 
 
 
 @st.composite
-def layouts(draw: st.DrawFn, most_tiles: int = 5) -> Layout:
+def layouts(draw: st.DrawFn, most_tiles: int = 5, dtypes: Sequence[str] = DTYPES) -> Layout:
     """Tiles that overlap, leave gaps, differ in size and depth, or all of it."""
     axes = draw(st.sampled_from(["tczyx", "czyx", "zyx", "cyx", "tyx", "yx"]))
     channels = draw(st.integers(1, 2)) if "c" in axes else 1
     tiles = draw(st.lists(tile_specs(axes, channels), min_size=1, max_size=most_tiles))
-    return Layout(tuple(tiles), draw(st.sampled_from(DTYPES)), axes, channels, draw(st.booleans()))
+    return Layout(tuple(tiles), draw(st.sampled_from(dtypes)), axes, channels, draw(st.booleans()))
 
 
 @st.composite

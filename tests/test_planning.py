@@ -194,3 +194,59 @@ def test_a_cell_that_is_no_well(tmp_path: Path) -> None:
     done = run("convert", plate.write(), tmp_path / "out")
     assert done.returncode == 2
     assert "row 1, column well: well '1A': expected letters from A to ZZ and a column" in done.stderr
+
+
+@pytest.mark.parametrize(("axis", "positions"), [("z", (0, 1, 3)), ("z", (0, 2, 3)), ("t", (0, 10, 30))])
+def test_a_derived_spacing_hides_no_lost_plane(tmp_path: Path, axis: str, positions: tuple[int, ...]) -> None:
+    """The mean of two different steps would fit all planes, at wrong positions."""
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),), fields=1, channels=1, planes=3)
+    plate.details = f"pixelsize = {PIXEL_SIZE}\n"
+    for row, position in zip(plate.rows, positions, strict=True):
+        row["start_z"] = row["start_t"] = 0
+        row[f"start_{axis}"] = position
+    assert ("error", "missing-plane") in codes(plate)
+
+
+def test_planes_that_lie_off_their_steps_are_said(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),), fields=1, channels=1, planes=3)
+    for row, position in zip(plate.rows, (0.0, 2.8, 4.6), strict=True):
+        row["start_z"] = position
+    assert codes(plate) == [("warning", "displaced")]
+
+
+@pytest.mark.parametrize("indices", [(1, 1), (0, 2), (5, 5)])
+def test_a_channel_index_that_no_tile_has(tmp_path: Path, indices: tuple[int, int]) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),), fields=1, planes=1)
+    plate.rows = plate.rows[: len(set(indices))]
+    for row, index in zip(plate.rows, dict.fromkeys(indices), strict=True):
+        row["start_c"] = index
+    done = run("convert", plate.write(), tmp_path / "out")
+    assert done.returncode == 2
+    assert "start_c counts from 0" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes no links without rights")
+@pytest.mark.parametrize("dangling", [False, True])
+def test_overwriting_a_link_replaces_the_link(tmp_path: Path, dangling: bool) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),)).write()
+    converted(plate, tmp_path / "out", "--plate-name", "P")
+    image = tmp_path / "out/P.zarr/A/01/0"
+    image.rename(tmp_path / "elsewhere")
+    image.symlink_to(tmp_path / ("nowhere" if dangling else "elsewhere"))
+    for _ in range(2):
+        converted(plate, tmp_path / "out", "--plate-name", "P", "--mode", "Overwrite")
+    assert image.is_dir()
+    assert not image.is_symlink()
+    assert (tmp_path / "elsewhere").is_dir()
+    assert [entry.name for entry in image.parent.iterdir() if not entry.name.startswith(".z")] == ["0"]
+
+
+def test_a_file_name_that_no_system_takes(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),))
+    plate.write()
+    plate.rows[0]["file_path"] = "x" * 300 + ".tif"
+    plate.write_table()
+    done = run("convert", plate.folder, tmp_path / "out")
+    assert done.returncode == 2
+    assert "x" * 300 in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -165,7 +165,7 @@ def image_attributes(job: ImageJob) -> dict[str, Scalar]:
 
 
 def _refuse_existing(job: ImageJob) -> None:
-    if job.target.exists() and job.mode is not OverwriteMode.OVERWRITE:
+    if os.path.lexists(job.target) and job.mode is not OverwriteMode.OVERWRITE:
         msg = f"{job.zarr_url}: {why_it_exists(job.mode)}"
         raise OutputExistsError(msg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -208,7 +209,7 @@ def compared(jobs: Sequence[ImageJob]) -> list[ImageJob]:
 
 def is_complete(job: ImageJob) -> bool:
     """Whether the very image that the job would make is there. One that may be replaced never counts."""
-    if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
+    if job.mode is OverwriteMode.OVERWRITE or not os.path.lexists(job.target):
         return False
     record = completion_record(job.target)
     return record is not None and record["fingerprint"] == job.fingerprint()
@@ -343,7 +344,7 @@ def _output_findings(
     versions: dict[str, Any] = {}
     for planned in images:
         job = planned.job
-        is_there = job.mode is not OverwriteMode.OVERWRITE and job.target.exists()
+        is_there = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
         if is_there and not (job.mode is OverwriteMode.EXTEND and job.zarr_url in complete):
             yield Finding("error", "output-exists", job.image.path, why_it_exists(job.mode))
         if isinstance(job.image.collection, ImageInPlate):

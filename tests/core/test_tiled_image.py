@@ -146,14 +146,21 @@ def test_no_tiles_make_no_image() -> None:
 # What an image knows of itself
 
 
+FOUR_CHANNELS = AcquisitionDetails(channels=[ChannelInfo(channel_label=str(c)) for c in range(4)])
+
+
 def test_channels_are_the_stated_ones_or_named_by_index() -> None:
-    assert [channel.channel_label for channel in image(tile(start_c=1, length_c=2)).channels] == [
-        "channel_0",
-        "channel_1",
-        "channel_2",
-    ]
+    found = image(tile(), tile(start_c=1, length_c=2)).channels
+    assert [channel.channel_label for channel in found] == ["channel_0", "channel_1", "channel_2"]
     stated = (ChannelInfo(channel_label="DAPI"),)
     assert image(tile(acquisition_details=AcquisitionDetails(channels=stated))).channels == stated
+
+
+def test_an_index_that_no_tile_has_is_refused_unless_channels_are_named() -> None:
+    with pytest.raises(OptionsError, match=r"channel index 0: .* start_c counts from 0"):
+        image(tile(start_c=1))
+    stated = (ChannelInfo(channel_label="a"), ChannelInfo(channel_label="b"))
+    assert image(tile(start_c=1, acquisition_details=AcquisitionDetails(channels=stated))).channels == stated
 
 
 def test_an_image_has_a_time_axis_only_where_there_are_several_timepoints() -> None:
@@ -272,6 +279,7 @@ attribute_cells = st.one_of(
             start_x=st.floats(-1e12, 1e12),
             start_t=st.floats(-1e12, 1e12),
             start_c=st.integers(0, 3),
+            acquisition_details=st.just(FOUR_CHANNELS),
             length_z=st.integers(1, 3),
             attributes=st.dictionaries(st.sampled_from(["a", "b"]), attribute_cells),
             image_loader=st.builds(DefaultImageLoader, file_path=st.text(min_size=1, max_size=3)),

@@ -102,12 +102,13 @@ def test_random_layouts_equal_the_reference_with_the_same_bytes_from_one_thread_
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(layouts(most_tiles=9), converter_options(), unit_sizes)
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.data(), converter_options(), unit_sizes)
 def test_thousands_of_random_layouts_equal_the_reference(
-    layout: Layout, options: ConverterOptions, small_unit: int
+    dtype: str, data: st.DataObject, options: ConverterOptions, small_unit: int
 ) -> None:
-    check_random_layout(layout, options, small_unit)
+    check_random_layout(data.draw(layouts(most_tiles=9, dtypes=[dtype])), options, small_unit)
 
 
 @seldom

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _header(tiles: Tiles, row: int, resource: Any | None) -> PixelHeader | Findi
         return loader.read_header(resource)
     except SourceError as error:
         file = loader.source_file(resource)
-        is_missing = file is not None and not file.exists()
+        is_missing = file is not None and not os.path.exists(file)
         code = "missing-file" if is_missing else "unreadable-file"
         message = str(error).removeprefix(f"{file}: ")
         return Finding("error", code, tiles.describe(row, resource), message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -56,6 +57,9 @@ for command in (convert, inspect, demo, formats):
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that cannot say µ shows a question mark
+            stream.reconfigure(errors="replace")
     said = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         app(standalone_mode=True)

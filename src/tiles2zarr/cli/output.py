@@ -79,7 +79,7 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -240,12 +240,26 @@ def _settled(all_details: Sequence[AcquisitionDetails], tiles: Tiles) -> tuple[A
         rows = np.flatnonzero(tiles.details == code)
         changes: dict[str, Any] = {}
         if details.channels is None and len(rows):
-            count = int((tiles.c + tiles.length_c)[rows].max())
-            changes["channels"] = _numbered_channels(count)
+            changes["channels"] = _found_channels(tiles, rows)
         if details.axes is None and len(rows):
             changes["axes"] = tuple(default_axes_builder(_has_several_timepoints(tiles, rows)))
         settled.append(details.model_copy(update=changes) if changes else details)
     return tuple(settled)
+
+
+def _found_channels(tiles: Tiles, rows: NDArray[np.int64]) -> tuple[ChannelInfo, ...]:
+    """Channels that nobody named, one for each index; every index must be some tile's."""
+    channels = _numbered_channels(int((tiles.c + tiles.length_c)[rows].max()))
+    spans = np.unique(np.stack([tiles.c[rows], tiles.length_c[rows]]), axis=1).T.tolist()
+    used = {c for first, count in spans for c in range(first, first + count)}
+    for index in range(len(channels)):
+        if index not in used:
+            msg = (
+                f"channel index {index}: expected a tile, since channel {len(channels) - 1} has one, found none: "
+                "start_c counts from 0; correct it, or name all channels"
+            )
+            raise OptionsError(msg)
+    return channels
 
 
 def _numbered_channels(count: int) -> tuple[ChannelInfo, ...]:

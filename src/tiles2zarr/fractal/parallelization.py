@@ -197,6 +197,9 @@ def local_folder(url: str | Path) -> Path:
         OptionsError: it is in an object store.
     """
     url = os.fspath(url)
+    if not url or "\0" in url:
+        msg = f"zarr_dir {url!r}: expected a folder, found none: give its path"
+        raise OptionsError(msg)
     if "://" in url:
         msg = f"{url}: expected a folder, found an address: choose a folder of a file system"
         raise OptionsError(msg)
@@ -226,7 +229,7 @@ def _jobs(
 
 def _refuse_existing(job: ImageJob) -> None:
     """Refuse what is known to be in the way without the source's files; the rest is the compute task's."""
-    if job.mode is OverwriteMode.OVERWRITE or not job.target.exists():
+    if job.mode is OverwriteMode.OVERWRITE or not os.path.lexists(job.target):
         return
     record = completion_record(job.target)
     is_other = record is None or shaping_part(record["options"]) != shaping_part(

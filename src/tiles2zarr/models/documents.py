@@ -53,7 +53,7 @@ def _first_problem(error: ValidationError) -> str:
         if near:
             return f"option {place}: unknown: did you mean {' or '.join(near)}?"
         return f"option {place}: unknown: expected one of {', '.join(known)}"
-    if first["type"].startswith("union_tag"):
+    if first["type"] == "union_tag_not_found":
         return f"option {place}: expected its mode (or name) beside it, such as {place}.mode, found {first['input']!r}"
     return f"option {place}: {first['msg'].removeprefix('Value error, ')}, found {first['input']!r}"
 

@@ -13,6 +13,8 @@ from tiles2zarr.placement.fields import place_fields
 from tiles2zarr.placement.grid import nearest_pixel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tiles2zarr.core.tiled_image import TiledImage
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 # Rounding to whole pixels moves a corner by at most half a diagonal.
 _ROUNDING = 0.7072
+# A plane that is further than this share of a step from its place is no jitter of a focus drive.
+_STEADY = 0.25
 # No stage travels further, and no offset beyond this fits the arithmetic of pixel areas.
 _FURTHEST = 2**31
 
@@ -118,7 +122,29 @@ def _place_in_plane(
 
 
 def displacements(placed: PlacedImage, options: ConverterOptions) -> list[Finding]:
-    """A warning for an image some of whose fields of view were moved by more than the tolerance."""
+    """A warning for each axis along which tiles were moved by more than the tolerance."""
+    return [*_moved_in_plane(placed, options), *_moved_between_planes(placed)]
+
+
+def _moved_between_planes(placed: PlacedImage) -> Iterator[Finding]:
+    """z-planes and timepoints that lie off the regular steps of their axis."""
+    tiles, field = placed.image.tiles, placed.field_of_tiles()
+    for axis, unit, position, index in (("z", "µm", tiles.z, placed.z), ("t", "s", tiles.t, placed.t)):
+        spacing = placed.image.pixel_size["z" if axis == "z" else "t"]
+        group = field if axis == "z" else np.zeros(len(tiles), np.int64)
+        first = _smallest(position, group, int(group.max()) + 1)[group]
+        start = _smallest(index, group, int(group.max()) + 1)[group]
+        off = np.abs(position - first - (index - start) * spacing)
+        worst = int(np.argmax(off))
+        if off[worst] > _STEADY * spacing:
+            message = (
+                f"expected {axis} positions at steps of {spacing:g} {unit}, found {position[worst]:g} {unit}, "
+                f"{off[worst]:.3g} {unit} off plane {index[worst]}: correct the positions or {axis}_spacing"
+            )
+            yield Finding("warning", "displaced", tiles.describe(worst), message)
+
+
+def _moved_in_plane(placed: PlacedImage, options: ConverterOptions) -> list[Finding]:
     fields, size = placed.fields, placed.image.pixel_size
     limit = (options.tiling_tolerance + _ROUNDING) * max(size["x"], size["y"])
     moved = np.flatnonzero(fields.displacement > limit)

@@ -223,7 +223,16 @@ def _join(told: SimpleQueue[int | None], stopped: Any) -> None:
     """
     global _worker_advanced
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     _worker_advanced = _until(stopped, told.put)
+
+
+def _end_with_parent() -> None:
+    """Do not outlive the main process: nobody would be left to hear of the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _convert_in_worker(job: ImageJob) -> ImageResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import SourceError, UnknownFormatError
@@ -37,7 +38,7 @@ def detect_source(path: Path) -> Source:
         SourceError: there is no such folder or file.
         UnknownFormatError: no format claims it, or several do.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         msg = f"{path}: expected a folder or file, found nothing there: check the path"
         raise SourceError(msg)
     claims = [(source, reason) for source in SOURCES if (reason := source.detect(path)) is not None]

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Staging:
         What cannot be removed yet, because a reader on a network file system has it open, is left for the next
         holder of the lock: the new image is there.
         """
-        if not self.target.exists():
+        if not os.path.lexists(self.target):
             os.rename(self.folder, self.target)
         elif _exchange(self.folder, self.target):
             _remove(self.folder)
@@ -83,23 +83,32 @@ def recover(target: Path) -> None:
     An image that was moved aside and never replaced comes back.
     """
     old = _hidden(target, "old")
-    if old.exists():
-        if target.exists():
-            shutil.rmtree(old)
+    if os.path.lexists(old):
+        if os.path.lexists(target):
+            _clear(old)
         else:
             os.rename(old, target)
     staging = _hidden(target, "staging")
-    if staging.exists():
-        shutil.rmtree(staging)
+    if os.path.lexists(staging):
+        _clear(staging)
 
 
 def _remove(folder: Path) -> None:
     """Remove a folder, also one that an interrupted write in another thread still adds a file to."""
     for _ in range(_TRIES):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
+        with suppress(OSError):
+            _clear(folder)
+        if not os.path.lexists(folder):
             return
         time.sleep(_PAUSE)
+
+
+def _clear(path: Path) -> None:
+    """Remove a folder, or the file or link that somebody put in its place; what a link points to stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _hidden(target: Path, role: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import OutputError
@@ -49,7 +50,7 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
     Raises:
         OutputError: there is a plate of another NGFF version, or something that is no plate.
     """
-    if not plate.exists():
+    if not os.path.lexists(plate):
         return
     found = group_version(plate)
     if found is None and plate.is_dir() and all(entry.name.startswith(".") for entry in plate.iterdir()):

@@ -78,7 +78,9 @@ def median_step(tiles: Tiles, axis: Literal["z", "t"]) -> float | None:
         steps = _steps(values, _groups(*field))
     if not len(steps):
         return None
-    return float(f"{np.median(steps[steps > _NOISE * steps.max()]):.9g}")
+    # Of an even number of steps the lower middle one: a mean of two is a step that nobody took.
+    middle = np.percentile(steps[steps > _NOISE * steps.max()], 50, method="lower")
+    return float(f"{middle:.9g}")
 
 
 def _steps(values: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
