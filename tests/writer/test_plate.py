@@ -143,6 +143,24 @@ def test_two_inits_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".*lock*"))
 
 
+@VERSIONS
+def test_a_plate_that_another_run_writes_during_the_check_is_no_stranger(version: Any, tmp_path: Path) -> None:
+    plate, seen = tmp_path / "P.zarr", []
+
+    def then_written(folder: Path) -> Any:
+        found = groups.group_version(folder)
+        if folder == plate and not seen:
+            seen.append(found)
+            write_plates(tmp_path, [place("B", 2)], version)
+        return found
+
+    plate.mkdir()
+    with mock.patch.object(plates, "group_version", then_written):
+        write_plates(tmp_path, [place("A", 1)], version)
+    assert seen == [None]
+    assert [well["path"] for well in read_ngff(plate)["plate"]["wells"]] == ["A/01", "B/02"]
+
+
 class Killed(BaseException):
     """What a kill looks like from within."""
 

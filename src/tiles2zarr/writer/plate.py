@@ -52,8 +52,11 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
     """
     if not os.path.lexists(plate):
         return
+    # What is in the folder first, its group then: a run that is writing the plate at this moment makes the group
+    # before anything that is not hidden, so whatever was seen, the group is there.
+    is_begun = plate.is_dir() and all(entry.name.startswith(".") for entry in plate.iterdir())
     found = group_version(plate)
-    if found is None and plate.is_dir() and all(entry.name.startswith(".") for entry in plate.iterdir()):
+    if found is None and is_begun:
         return  # another run is about to write it, or was killed before it did
     if found is None or (read_attributes(plate) and "plate" not in read_ngff(plate)):
         msg = (
