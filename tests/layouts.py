@@ -266,7 +266,7 @@ def write_layout(
         image_layout = layout_image(placed, layout.dtype, options)
     folder.mkdir()
     memory = MemoryPlan(threads, cache, 0)
-    digest = write_image(folder, placed, image_layout, layout.dtype, options, None, [], memory, progress)
+    digest = write_image(folder, image_layout, None, [], memory, progress)
     return Written(folder, placed, image_layout, digest)
 
 

@@ -109,6 +109,27 @@ def test_a_plate_arrives_pixel_by_pixel(tmp_path: Path) -> None:
     assert {"seconds", "peak_memory_mb", "tiles2zarr_version"} < set(document)
 
 
+def test_the_report_of_the_run_stands_beside_the_plate(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate")
+    document = converted(plate.write(), tmp_path / "out", "--plate-name", "P")
+    assert json.loads((tmp_path / "out" / "conversion_report.json").read_bytes()) == document
+    again = converted(plate.folder, tmp_path / "out", "--plate-name", "P", "--mode", "Extend")
+    assert json.loads((tmp_path / "out" / "conversion_report.json").read_bytes()) == again
+    assert [image["status"] for image in again["images"]] == ["skipped"] * 2
+    refused = run("convert", plate.folder, tmp_path / "out", "--plate-name", "P")
+    assert refused.returncode == 2
+    assert json.loads((tmp_path / "out" / "conversion_report.json").read_bytes()) == again
+
+
+def test_a_report_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate")
+    (tmp_path / "out" / "conversion_report.json").mkdir(parents=True)
+    document = converted(plate.write(), tmp_path / "out", "--plate-name", "P")
+    (finding,) = document["findings"]
+    assert (finding["code"], finding["severity"]) == ("unwritten-report", "warning")
+    assert [image["status"] for image in document["images"]] == ["converted"] * 2
+
+
 def test_the_command_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
     plate = small_plate(tmp_path / "plate")
     converted(plate.write(), tmp_path / "one", "--plate-name", "P")
@@ -124,7 +145,7 @@ def test_the_command_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None
 def test_the_default_plate_name_is_the_folders_name_made_valid(tmp_path: Path) -> None:
     plate = small_plate(tmp_path / "plate #7 (b)", wells=(("A", 1),))
     converted(plate.write(), tmp_path / "out")
-    assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["plate _7 _b.zarr"]
+    assert [folder.name for folder in (tmp_path / "out").glob("*.zarr")] == ["plate _7 _b.zarr"]
 
 
 def test_rows_of_a_1536_well_plate_go_to_af(tmp_path: Path) -> None:
@@ -244,11 +265,12 @@ def test_workers_write_the_same_bytes(tmp_path: Path, workers: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Every file below a destination but the report of the run, which holds times."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
     return {
         str(file.relative_to(folder)): file.read_bytes()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        for file in files
+        if file != folder / "conversion_report.json"
     }
 
 

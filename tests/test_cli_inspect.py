@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from tests.table_plates import PIXEL_SIZE, small_plate
 from tests.test_cli_convert import Done, run
@@ -50,9 +53,37 @@ def test_a_sound_plate(tmp_path: Path) -> None:
         ],
         "tiles": 8,
         "gaps": 0,
+        "cost": first["cost"],
     }
-    assert document["cost"]["bytes_in"] == 2 * 8 * 12 * 16 * 2
+    each = {"bytes_in": 8 * 12 * 16 * 2, "bytes_out": 4064, "files_out": 34, "peak_memory_mb": 134.2}
+    assert [image["cost"] for image in document["images"]] == [each, each]
+    sums = {name: 2 * each[name] for name in ("bytes_in", "bytes_out", "files_out")}
+    assert document["cost"] == sums | {"peak_memory_mb": 134.2, "bytes_free": None}
     assert list(tmp_path.iterdir()) == [plate.folder]
+
+
+def test_a_destination_is_looked_at_too(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "plate").write()
+    run("convert", source, tmp_path / "zarr", "--plate-name", "P")
+    looking = ("inspect", source, "--plate-name", "P", "--json", "--dest")
+
+    document = inspected(run(*looking, tmp_path / "zarr"))
+    free = shutil.disk_usage(tmp_path).free
+    assert abs(document["cost"]["bytes_free"] - free) < 0.1 * free
+    assert [finding["code"] for finding in document["findings"]] == ["output-exists"] * 2
+    assert inspected(run(*looking, tmp_path / "zarr", "--mode", "Extend"))["findings"] == []
+    assert inspected(run(*looking, tmp_path / "not" / "there"))["findings"] == []
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_disk_without_room_is_said(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "plate").write()
+    for free, severity in ((1000, "error"), (4000, "warning")):
+        with patch.object(shutil, "disk_usage", return_value=SimpleNamespace(free=free)):
+            document = inspected(run("inspect", source, "--dest", tmp_path / "zarr", "--json"))
+        (finding,) = document["findings"]
+        assert (finding["code"], finding["severity"]) == ("disk-room", severity)
+        assert "expected room for up to" in finding["message"]
 
 
 def test_positions_are_the_stages_own(tmp_path: Path) -> None:

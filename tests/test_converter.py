@@ -127,6 +127,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
         "fingerprint",
         "sources",
         "level0",
+        "verified",
         "bytes",
         "format",
         "tiling",
@@ -267,8 +268,13 @@ def test_extend_refuses_another_image_in_the_same_place(what: str, tmp_path: Pat
     before = stored(tmp_path)
     layout = four_fields(content="sparse") if what == "tiles" else four_fields()
     options = OPTIONS if what == "tiles" else with_levels(OPTIONS, num_levels=2)
+    difference = {
+        "tiles": r"other tiles \(their files, places, channels, pixel size or conditions\)",
+        "options": r"other options \(omezarr_options.num_levels = 3, now 2\)",
+    }
     with pytest.raises(
-        OutputExistsError, match="found one of another source or other options: use mode Overwrite"
+        OutputExistsError,
+        match=f"expected no image or this very one, found one made (from|with) {difference[what]}: use mode Overwrite",
     ):
         convert(job(layout, tmp_path, options, OverwriteMode.EXTEND), zarr_dir=tmp_path)
     assert stored(tmp_path) == before

@@ -20,16 +20,16 @@ MEMBERS = """
     ChunkMultipleSharding ChunkingStrategy CollectionInterface Compression ConversionError
     ConversionReport ConvertParallelInitArgs ConverterOptions DataTypeEnum DefaultImageLoader
     ExcludeFilter FilterModel Finding FixedSizeChunking FovBasedChunking Grouping ImageInPlate
-    ImageListUpdateDict ImageLoaderInterface ImageResult ImplausibleExtentError ImplementedFilters
-    IncludeFilter MissingExtraError MissingTiles NoSharding OffsetRemoval OmeZarrOptions
+    ImageDifference ImageListUpdateDict ImageLoaderInterface ImageResult ImplausibleExtentError ImplementedFilters
+    IncludeFilter Inspection MissingExtraError MissingTiles NoSharding OffsetRemoval OmeZarrOptions
     OptionsError OutputError OutputExistsError OverlapMode OverwriteMode PixelHeader PixelSizeModel
     PlacementError Plan PlaneIndex PreflightError RangeFilter RegexExcludeFilter RegexIncludeFilter
     RuntimeOptions ShardingStrategy SingleImage SourceError StageOrientation
-    StagePositionCorrections Tile TileShape TiledImage Tiles2ZarrError TilingMode UnknownFormatError
+    StagePositionCorrections Tile TileShape TiledImage Tiles2ZarrError TilingMode UnknownFormatError Validation VerificationError
     WellExcludeFilter WellIncludeFilter ZOffsetRemoval __version__ begin convert convert_image
     converters_tools_models default_axes_builder generic_compute_task hcs_images_from_dataframe
-    join_url_paths plan setup_images_for_conversion single_images_from_dataframe
-    tiled_image_from_tiles tiles_aggregation_pipeline
+    inspect join_url_paths plan setup_images_for_conversion single_images_from_dataframe
+    tiled_image_from_tiles tiles_aggregation_pipeline validate
 """.split()
 FRACTAL_MEMBERS = """
     AcquisitionOptions ConvertParallelInitArgs ImageListUpdate ImageListUpdateDict PixelSizeModel

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         SourceError,
         Tiles2ZarrError,
         UnknownFormatError,
+        VerificationError,
     )
     from tiles2zarr.fractal.image_list import (
         ImageListUpdateDict,
@@ -54,6 +55,15 @@ if TYPE_CHECKING:
         generic_compute_task,
         join_url_paths,
         setup_images_for_conversion,
+    )
+    from tiles2zarr.inspection.inspect import (
+        Inspection,
+        inspect,
+    )
+    from tiles2zarr.inspection.validate import (
+        ImageDifference,
+        Validation,
+        validate,
     )
     from tiles2zarr.models import (
         AcquisitionDetails,
@@ -137,6 +147,7 @@ __all__ = [
     "FixedSizeChunking",
     "FovBasedChunking",
     "Grouping",
+    "ImageDifference",
     "ImageInPlate",
     "ImageListUpdateDict",
     "ImageLoaderInterface",
@@ -144,6 +155,7 @@ __all__ = [
     "ImplausibleExtentError",
     "ImplementedFilters",
     "IncludeFilter",
+    "Inspection",
     "MissingExtraError",
     "MissingTiles",
     "NoSharding",
@@ -175,6 +187,8 @@ __all__ = [
     "Tiles2ZarrError",
     "TilingMode",
     "UnknownFormatError",
+    "Validation",
+    "VerificationError",
     "WellExcludeFilter",
     "WellIncludeFilter",
     "ZOffsetRemoval",
@@ -186,12 +200,14 @@ __all__ = [
     "default_axes_builder",
     "generic_compute_task",
     "hcs_images_from_dataframe",
+    "inspect",
     "join_url_paths",
     "plan",
     "setup_images_for_conversion",
     "single_images_from_dataframe",
     "tiled_image_from_tiles",
     "tiles_aggregation_pipeline",
+    "validate",
 ]
 
 # Where each name lives.
@@ -218,6 +234,7 @@ _HOMES = {
     "FixedSizeChunking": "tiles2zarr.models",
     "FovBasedChunking": "tiles2zarr.models",
     "Grouping": "tiles2zarr.models",
+    "ImageDifference": "tiles2zarr.inspection.validate",
     "ImageInPlate": "tiles2zarr.models",
     "ImageListUpdateDict": "tiles2zarr.fractal.image_list",
     "ImageLoaderInterface": "tiles2zarr.models",
@@ -225,6 +242,7 @@ _HOMES = {
     "ImplausibleExtentError": "tiles2zarr.errors",
     "ImplementedFilters": "tiles2zarr.models",
     "IncludeFilter": "tiles2zarr.models",
+    "Inspection": "tiles2zarr.inspection.inspect",
     "MissingExtraError": "tiles2zarr.errors",
     "MissingTiles": "tiles2zarr.models",
     "NoSharding": "tiles2zarr.models",
@@ -256,6 +274,8 @@ _HOMES = {
     "Tiles2ZarrError": "tiles2zarr.errors",
     "TilingMode": "tiles2zarr.models",
     "UnknownFormatError": "tiles2zarr.errors",
+    "Validation": "tiles2zarr.inspection.validate",
+    "VerificationError": "tiles2zarr.errors",
     "WellExcludeFilter": "tiles2zarr.models",
     "WellIncludeFilter": "tiles2zarr.models",
     "ZOffsetRemoval": "tiles2zarr.models",
@@ -267,12 +287,14 @@ _HOMES = {
     "default_axes_builder": "tiles2zarr.models",
     "generic_compute_task": "tiles2zarr.fractal.parallelization",
     "hcs_images_from_dataframe": "tiles2zarr.core.dataframe",
+    "inspect": "tiles2zarr.inspection.inspect",
     "join_url_paths": "tiles2zarr.fractal.parallelization",
     "plan": "tiles2zarr.converter",
     "setup_images_for_conversion": "tiles2zarr.fractal.parallelization",
     "single_images_from_dataframe": "tiles2zarr.core.dataframe",
     "tiled_image_from_tiles": "tiles2zarr.core.tiled_image",
     "tiles_aggregation_pipeline": "tiles2zarr.pipelines",
+    "validate": "tiles2zarr.inspection.validate",
 }
 
 

@@ -16,22 +16,32 @@ from tiles2zarr.assembly.gaps import gap_columns
 from tiles2zarr.assembly.headers import read_headers, stored_type
 from tiles2zarr.core.job import ImageJob, recorded_options
 from tiles2zarr.core.tiled_image import joined
-from tiles2zarr.errors import OutputError, OutputExistsError, PreflightError, SourceError
+from tiles2zarr.errors import (
+    OutputError,
+    OutputExistsError,
+    PreflightError,
+    SourceError,
+    VerificationError,
+)
+from tiles2zarr.existing_images import is_complete, why_it_exists
 from tiles2zarr.models import ImageInPlate, OverwriteMode
 from tiles2zarr.planning import (
     Acquisition,
-    Draft,
     Plan,
     PlannedImage,
     draft,
-    is_complete,
     plan,
-    why_it_exists,
 )
 from tiles2zarr.version import __version__
 from tiles2zarr.writer.commit import staged
-from tiles2zarr.writer.conditions import write_conditions
-from tiles2zarr.writer.image import layout_image, write_image, write_metadata
+from tiles2zarr.writer.conditions import check_conditions, write_conditions
+from tiles2zarr.writer.image import (
+    compare_files,
+    compare_pixels,
+    layout_image,
+    write_image,
+    write_metadata,
+)
 from tiles2zarr.writer.image_metadata import type_range
 from tiles2zarr.writer.plate import completion_record, list_in_well, write_plates
 from tiles2zarr.writer.tables import Table, condition_table
@@ -41,10 +51,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tiles2zarr.assembly.gaps import Gap
-    from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.core.tile import Scalar
     from tiles2zarr.core.tiled_image import TiledImage
     from tiles2zarr.models import ConverterOptions
+    from tiles2zarr.writer.comparison import Difference
+    from tiles2zarr.writer.image import ImageLayout
 
 __all__ = [
     "Acquisition",
@@ -52,6 +63,7 @@ __all__ = [
     "Plan",
     "PlannedImage",
     "begin",
+    "compare",
     "convert_image",
     "image_attributes",
     "plan",
@@ -72,7 +84,8 @@ class ImageResult:
         bytes_in: bytes of pixels of its tiles, uncompressed.
         bytes_out: bytes of its files, its metadata left out.
         seconds: how long it took.
-        verified: every pixel was compared with its source; None: not asked for.
+        verified: every pixel of every level was read back and equals its source; None: not asked for, or not
+            come to.
         error: why it failed.
     """
 
@@ -109,6 +122,7 @@ def set_up_plates(zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], option
     version = options.omezarr_options.ngff_version
     wells = [image.collection for image in images if isinstance(image.collection, ImageInPlate)]
     try:
+        check_conditions(zarr_dir, images)
         zarr_dir.mkdir(parents=True, exist_ok=True)
         write_plates(zarr_dir, wells, version)
         write_conditions(zarr_dir, images, version)
@@ -134,11 +148,14 @@ def convert_image(
         PreflightError: the tiles do not make an image.
         OutputExistsError: another image is in its place, and the mode forbids to replace it.
         OutputError: the destination cannot take it.
+        VerificationError: it was to be verified, and what is on disk differs from the source.
     """
     started = time.monotonic()
     try:
         with staged(job.target, waiting=lambda: progress(0)) as staging:
             if is_complete(job):
+                if job.options.runtime.verify:
+                    _refuse_differences(job, compare(job, share=share, progress=progress))
                 result = _result(job, "skipped", job.target, started)
             else:
                 _refuse_existing(job)
@@ -166,21 +183,56 @@ def image_attributes(job: ImageJob) -> dict[str, Scalar]:
 
 def _refuse_existing(job: ImageJob) -> None:
     if os.path.lexists(job.target) and job.mode is not OverwriteMode.OVERWRITE:
-        msg = f"{job.zarr_url}: {why_it_exists(job.mode)}"
+        msg = f"{job.zarr_url}: {why_it_exists(job)}"
         raise OutputExistsError(msg)
 
 
+def compare(
+    job: ImageJob, *, share: int = 1, progress: Callable[[int], None] = lambda _: None
+) -> list[Difference]:
+    """Compare the image of a job, as it is on disk, with its source: every byte of every chunk. Changes nothing.
+
+    Args:
+        job: what the image should be.
+        share: how many images this process works on at the same time.
+        progress: called with the number of pixels of level 0 compared since the last call, from any thread.
+
+    Returns:
+        every chunk that is not what it should be; none for an identical image.
+
+    Raises:
+        SourceError: a tile cannot be read, or is not what it should be.
+        PreflightError: the tiles do not make an image.
+    """
+    layout, _ = _lay_out(job)
+    return compare_files(job.target, layout, job.resource, layout.memory.shared(share), progress)
+
+
+def _refuse_differences(job: ImageJob, differences: Sequence[Difference]) -> None:
+    """Make sure that an image that was read back is what it should be."""
+    if differences:
+        first = differences[0]
+        where = f"level {first.level}, chunk {first.chunk}, of {first.tile or 'no tile'}"
+        msg = (
+            f"{job.image.path}: expected on disk what the source has, found {len(differences)} chunks that "
+            f"differ, the first in {where} ({first.kind}): check disk and memory, then convert it again with "
+            "mode Overwrite"
+        )
+        raise VerificationError(msg)
+
+
 def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], None]) -> None:
-    """Write the image of a job into an empty folder."""
-    placed, data_type, each = _checked(job)
+    """Write the image of a job into an empty folder, and verify it where that is asked for."""
+    layout, gaps = _lay_out(job)
     sources = job.source_digest()
     options, channels = job.options, job.image.channels
-    layout = layout_image(placed, data_type, options)
-    sampled = job.image.windows or (type_range(data_type),) * len(channels)
+    sampled = job.image.windows or (type_range(layout.data_type),) * len(channels)
     windows = [channel.window or window for channel, window in zip(channels, sampled, strict=True)]
-    tables = list(_further_tables(job.image, each.gaps))
-    memory = layout.memory.shared(share)
-    digest = write_image(folder, placed, layout, data_type, options, job.resource, tables, memory, progress)
+    tables = list(_further_tables(job.image, gaps))
+    digest = write_image(folder, layout, job.resource, tables, layout.memory.shared(share), progress)
+    if options.runtime.verify:
+        memory = layout.memory.shared(share)
+        _refuse_differences(job, compare_pixels(folder, layout, job.resource, memory, progress))
     if job.source_digest() != sources:
         msg = f"{job.image.path}: its source files changed while they were converted: run again once they are complete"
         raise SourceError(msg)
@@ -190,16 +242,17 @@ def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], No
         "fingerprint": job.fingerprint(sources),
         "sources": sources,
         "level0": digest.value(),
+        "verified": options.runtime.verify,
         "bytes": sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()),
         "format": job.format,
-        "tiling": placed.tiling,
+        "tiling": layout.placed.tiling,
         "options": recorded_options(options),
     }
-    write_metadata(folder, placed, layout.grid, data_type, windows, options, record)
+    write_metadata(folder, layout, windows, record)
 
 
-def _checked(job: ImageJob) -> tuple[PlacedImage, str, Draft]:
-    """The placed image and its pixel type, once nothing forbids to convert it.
+def _lay_out(job: ImageJob) -> tuple[ImageLayout, Sequence[Gap]]:
+    """How the image of a job is written, and its gaps, once nothing forbids to convert it.
 
     Raises:
         PreflightError: something does.
@@ -215,7 +268,7 @@ def _checked(job: ImageJob) -> tuple[PlacedImage, str, Draft]:
         raise PreflightError(findings)
     if data_type is None:  # the loaders have no headers
         data_type = stored_type(job.image.tiles.loaders[0].find_data_type(job.resource))
-    return each.placed, data_type, each
+    return layout_image(each.placed, data_type, job.options), each.gaps
 
 
 def _further_tables(image: TiledImage[Any, Any], gaps: Sequence[Gap]) -> Iterator[Table]:
@@ -231,7 +284,9 @@ def _result(job: ImageJob, status: Status, folder: Path, started: float) -> Imag
     itemsize = np.dtype(job.image.data_type or "uint16").itemsize
     seconds = round(time.monotonic() - started, 3)
     size = record.get("bytes", 0)
-    return ImageResult(job.zarr_url, status, len(job.image.tiles), job.image.pixels * itemsize, size, seconds)
+    verified = True if job.options.runtime.verify else None
+    bytes_in = job.image.pixels * itemsize
+    return ImageResult(job.zarr_url, status, len(job.image.tiles), bytes_in, size, seconds, verified)
 
 
 def _listable(values: Sequence[Scalar]) -> Scalar:

@@ -13,6 +13,7 @@
     ├── OutputError                 the destination
     │   └── OutputExistsError       an image of this run is already there
     └── ConversionError             one image failed while it was converted
+        └── VerificationError       what is on disk is not what the source has
 
 Each message is one line: the tile and file it is about, what was expected, what was found, what to do.
 """
@@ -23,7 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Severity = Literal["error", "warning", "info"]
 
@@ -34,7 +35,7 @@ class Finding:
 
     Attributes:
         severity: ``error`` refuses the run, ``warning`` and ``info`` do not.
-        code: what kind of thing it is, a word of ``docs/errors.md`` such as ``missing-file``.
+        code: what kind of thing it is, a word of `CODES` such as ``missing-file``.
         where: the tile, file, well or image it is about.
         message: one line: expected, found, what to do.
     """
@@ -51,6 +52,126 @@ class Finding:
     def __str__(self) -> str:
         """The finding as one line of text."""
         return f"{self.severity}: {self.code}: {self.where}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCode:
+    """What the code of a finding says.
+
+    Attributes:
+        meaning: what was found, in plain words.
+        remedy: what to do about it.
+    """
+
+    meaning: str
+    remedy: str
+
+
+#: Every code that a finding may have. ``docs/errors.md`` is made from it, and a test compares it with the findings
+#: that the package makes.
+CODES: Mapping[str, FindingCode] = {
+    "assumed-value": FindingCode(
+        "The source does not say something that it usually says, and the obvious value is taken.",
+        "Nothing if the value is right; else state it in the source or as an option.",
+    ),
+    "changed-source": FindingCode(
+        "Source files are larger, smaller or newer than when the image was converted from them.",
+        "Convert the image again with mode Overwrite if the new files are the right ones.",
+    ),
+    "derived-spacing": FindingCode(
+        "A pixel size, z spacing or time spacing is not stated but follows from positions or from a file.",
+        "Nothing if it is right; else state it.",
+    ),
+    "disk-room": FindingCode(
+        "The disk may be (warning) or surely is (error) too full for the result.",
+        "Free space, or choose another destination.",
+    ),
+    "displaced": FindingCode(
+        "Tiles do not end up where the stage put them: snapped to a grid or to neighbours, joined to the rest of their "
+        "field of view, or rounded to the nearest plane. An error where `max_displacement` forbids it.",
+        "Set `tiling_mode` to Inplace, or correct the positions; a few pixels are usual.",
+    ),
+    "dropped-alpha": FindingCode(
+        "A colour image has a fourth channel, transparency, which is left out.",
+        "Nothing.",
+    ),
+    "duplicate-image": FindingCode(
+        "Two acquisitions of the run make an image in the same place.",
+        "Give them different acquisition ids or plate names.",
+    ),
+    "duplicate-place": FindingCode(
+        "Two tiles claim the same plane of the same field of view, or the very same place.",
+        "Remove one, or correct its field of view, channel, z or t.",
+    ),
+    "implausible-extent": FindingCode(
+        "Positions lie further apart than any stage travels, or so unevenly that the image would be mostly empty.",
+        "Correct the position that is named, the pixel size or the spacing; mind the unit.",
+    ),
+    "known-gap": FindingCode(
+        "Planes that the acquisition never took: they are filled, and recorded in the table `gaps`.",
+        "Nothing.",
+    ),
+    "left-behind": FindingCode(
+        "What an interrupted run left, or what a run writes at this moment.",
+        "Run it again with mode Extend.",
+    ),
+    "memory-limit": FindingCode(
+        "A single chunk or shard, with all that is needed to write it, exceeds the memory limit.",
+        "Use smaller chunks or shards, or raise `runtime.memory_limit_gib`.",
+    ),
+    "missing-file": FindingCode(
+        "A file that the source names is not there.",
+        "Copy it, or correct its name in the table.",
+    ),
+    "missing-plane": FindingCode(
+        "A field of view lacks a plane that others have.",
+        "Find its file, or set `missing_tiles` to Fill to fill and record it.",
+    ),
+    "not-conforming": FindingCode(
+        "An image or plate is not as the OME-Zarr specification wants it.",
+        "Repair or restore what is named, or convert it again.",
+    ),
+    "output-exists": FindingCode(
+        "Something is in the place of an image or plate of this run.",
+        "Use mode Extend to keep it, Overwrite to replace it, or another plate name or acquisition id.",
+    ),
+    "uneven-extent": FindingCode(
+        "An image has fewer timepoints or z-planes than others of its acquisition.",
+        "Check whether tiles were lost; nothing if it is meant.",
+    ),
+    "unknown-channel": FindingCode(
+        "A tile is of a channel that the acquisition has not, or two channels share a name.",
+        "Correct the channel's index, or name all channels, each differently.",
+    ),
+    "unknown-image": FindingCode(
+        "An image cannot be compared with a source: it has no record of its conversion, or the source lacks it.",
+        "Validate it without `--against`, or give its own source.",
+    ),
+    "unknown-well": FindingCode(
+        "A condition table speaks of wells that have no tiles.",
+        "Nothing if they were not imaged; else correct the names.",
+    ),
+    "unreadable-file": FindingCode(
+        "A file is damaged, truncated, empty, of a kind that is not supported, or may not be read.",
+        "Copy it again, convert it, or ask for the right to read it.",
+    ),
+    "unwritten-report": FindingCode(
+        "The images are complete, but the report of the run could not be written.",
+        "Free space or grant access; the report is also printed.",
+    ),
+    "wrong-axes": FindingCode(
+        "Tiles extend along an axis that the acquisition's axes leave out.",
+        "Add the axis, or leave the tiles out.",
+    ),
+    "wrong-shape": FindingCode(
+        "A file has another width, height, number of planes or colours than its tile.",
+        "Correct the tile's lengths.",
+    ),
+    "wrong-type": FindingCode(
+        "A file's pixels do not fit the pixel type of the output.",
+        "Set `data_type` to a type that holds every tile; values are never cut or wrapped.",
+    ),
+}
 
 
 class Tiles2ZarrError(Exception):
@@ -87,6 +208,10 @@ class OutputExistsError(OutputError):
 
 class ConversionError(Tiles2ZarrError):
     """One image failed while it was converted; nothing of it was published."""
+
+
+class VerificationError(ConversionError):
+    """An image was read back, and is not what its source has; one that was just written is not published."""
 
 
 class ImplausibleExtentError(PlacementError):

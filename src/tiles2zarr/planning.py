@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +29,14 @@ from tiles2zarr.errors import (
     SourceError,
     Tiles2ZarrError,
 )
+from tiles2zarr.existing_images import is_complete, why_it_exists
 from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode
 from tiles2zarr.placement import displacements, place_image
 from tiles2zarr.sources import detect_source, source_by_name
 from tiles2zarr.sources.base import ScanRequest
+from tiles2zarr.writer.conditions import check_conditions
 from tiles2zarr.writer.image import layout_image
-from tiles2zarr.writer.plate import check_plate, completion_record
+from tiles2zarr.writer.plate import check_plate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -161,7 +164,7 @@ def plan(
     findings: list[Finding] = []
     images: list[PlannedImage] = []
     for acquisition in acquisitions:
-        jobs, noticed = _scan(acquisition, zarr_dir, options, mode)
+        jobs, noticed = jobs_of(acquisition, zarr_dir, options, mode)
         findings += noticed
         planned, noticed = _preflight(jobs)
         images += planned
@@ -174,6 +177,53 @@ def plan(
             [image for image in images if image.job.zarr_url not in complete], zarr_dir
         )
     return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
+
+
+def jobs_of(
+    acquisition: Acquisition, zarr_dir: Path | None, options: ConverterOptions, mode: OverwriteMode
+) -> tuple[list[ImageJob], list[Finding]]:
+    """Scan an acquisition: a job for each of its images, and what was noticed.
+
+    Args:
+        acquisition: what to convert.
+        zarr_dir: the destination folder; None: the jobs have paths below any destination.
+        options: how to convert.
+        mode: what to do about images that are there already.
+
+    Raises:
+        SourceError: the source cannot be read at all.
+        OptionsError: options that contradict the source.
+    """
+    is_open = acquisition.format == "auto"
+    source = detect_source(acquisition.path) if is_open else source_by_name(acquisition.format)
+    chosen = acquisition.options if acquisition.options is not None else options.acquisition
+    scan = source.scan(
+        ScanRequest(
+            acquisition.path,
+            acquisition.plate_name,
+            acquisition.acquisition_id,
+            chosen,
+            acquisition.allow_outside,
+        )
+    )
+    tiles = apply_filters(with_conditions(scan.tiles, scan.conditions), chosen.filters)
+    per_fov = options.grouping is Grouping.PER_FOV
+    images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
+    options = options.model_copy(update={"acquisition": chosen})
+    gaps = _declared_gaps(scan)
+    jobs = [
+        ImageJob(
+            image=image,
+            zarr_url=str(zarr_dir / image.path) if zarr_dir is not None else image.path,
+            options=options,
+            mode=mode,
+            resource=scan.resource,
+            format=source.name,
+            declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
+        )
+        for image in images
+    ]
+    return compared(jobs), list(scan.findings)
 
 
 def draft(job: ImageJob) -> Draft:
@@ -205,63 +255,6 @@ def compared(jobs: Sequence[ImageJob]) -> list[ImageJob]:
                 placed.setdefault(job.image.details, []).append(image)
     never = {details: never_acquired(images) for details, images in placed.items()}
     return [replace(job, never=never.get(job.image.details)) for job in jobs]
-
-
-def is_complete(job: ImageJob) -> bool:
-    """Whether the very image that the job would make is there. One that may be replaced never counts."""
-    if job.mode is OverwriteMode.OVERWRITE or not os.path.lexists(job.target):
-        return False
-    record = completion_record(job.target)
-    return record is not None and record["fingerprint"] == job.fingerprint()
-
-
-def why_it_exists(mode: OverwriteMode) -> str:
-    """What to say about an image that is in the way."""
-    if mode is OverwriteMode.EXTEND:
-        return (
-            "expected no image or this very one, found one of another source or other options: "
-            "use mode Overwrite to replace it, or another plate name or acquisition id"
-        )
-    return (
-        "expected no image, found one: use mode Extend to keep it, mode Overwrite to replace it, "
-        "or another plate name or acquisition id"
-    )
-
-
-def _scan(
-    acquisition: Acquisition, zarr_dir: Path | None, options: ConverterOptions, mode: OverwriteMode
-) -> tuple[list[ImageJob], list[Finding]]:
-    """The jobs of an acquisition."""
-    is_open = acquisition.format == "auto"
-    source = detect_source(acquisition.path) if is_open else source_by_name(acquisition.format)
-    chosen = acquisition.options if acquisition.options is not None else options.acquisition
-    scan = source.scan(
-        ScanRequest(
-            acquisition.path,
-            acquisition.plate_name,
-            acquisition.acquisition_id,
-            chosen,
-            acquisition.allow_outside,
-        )
-    )
-    tiles = apply_filters(with_conditions(scan.tiles, scan.conditions), chosen.filters)
-    per_fov = options.grouping is Grouping.PER_FOV
-    images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
-    options = options.model_copy(update={"acquisition": chosen})
-    gaps = _declared_gaps(scan)
-    jobs = [
-        ImageJob(
-            image=image,
-            zarr_url=str(zarr_dir / image.path) if zarr_dir is not None else image.path,
-            options=options,
-            mode=mode,
-            resource=scan.resource,
-            format=source.name,
-            declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
-        )
-        for image in images
-    ]
-    return compared(jobs), list(scan.findings)
 
 
 def _declared_gaps(scan: Scan) -> dict[str, list[DeclaredGap]]:
@@ -346,29 +339,34 @@ def _output_findings(
         job = planned.job
         is_there = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
         if is_there and not (job.mode is OverwriteMode.EXTEND and job.zarr_url in complete):
-            yield Finding("error", "output-exists", job.image.path, why_it_exists(job.mode))
+            yield Finding("error", "output-exists", job.image.path, why_it_exists(job))
         if isinstance(job.image.collection, ImageInPlate):
             versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
-    for plate, version in versions.items():
+    checks = [partial(check_plate, zarr_dir / plate, version) for plate, version in versions.items()]
+    checks.append(partial(check_conditions, zarr_dir, [planned.job.image for planned in images]))
+    for check in checks:
         try:
-            check_plate(zarr_dir / plate, version)
+            check()
         except OutputError as error:
             yield _finding("output-exists", error)
 
 
 def _room_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
     """Whether the disk can hold the result."""
-    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if folder.is_dir()), None)
-    if existing is None:
-        return
-    needed, free = sum(image_bytes(planned) for planned in images), shutil.disk_usage(existing).free
-    if needed > free:
+    needed, free = sum(image_bytes(planned) for planned in images), free_bytes(zarr_dir)
+    if free is not None and needed > free:
         is_hopeless = needed * _SMALLEST_SHARE > free
         message = (
             f"expected room for up to {needed / 1e9:.3g} GB (uncompressed), found {free / 1e9:.3g} GB free: "
             "free some space or choose another destination"
         )
-        yield Finding("error" if is_hopeless else "warning", "disk-room", str(existing), message)
+        yield Finding("error" if is_hopeless else "warning", "disk-room", str(zarr_dir), message)
+
+
+def free_bytes(zarr_dir: Path) -> int | None:
+    """The room on the disk of a destination, which need not exist yet; None where nobody can tell."""
+    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if folder.is_dir()), None)
+    return shutil.disk_usage(existing).free if existing is not None else None
 
 
 def image_bytes(planned: PlannedImage) -> int:

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.table_plates import small_plate
 from tiles2zarr.converter import Acquisition, plan
+from tiles2zarr.core.job import recorded_options
 from tiles2zarr.errors import ConversionError, OptionsError, OutputError
-from tiles2zarr.fractal.dumps import FOLDER, RETRIES, new_run, read_dump, remove_dump, write_dump
+from tiles2zarr.fractal.dumps import (
+    FOLDER,
+    RETRIES,
+    new_run,
+    read_dump,
+    remove_dump,
+    remove_equal_dumps,
+    write_dump,
+)
 from tiles2zarr.models import ConverterOptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tiles2zarr.core.job import ImageJob
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> ImageJob:
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[ImageJob]:
     folder = tmp_path_factory.mktemp("source")
-    source = small_plate(folder / "plate", wells=(("C", 7),)).write()
-    return plan([Acquisition(source)], folder / "zarr", ConverterOptions()).images[0].job
+    source = small_plate(folder / "plate", wells=(("C", 7), ("D", 8))).write()
+    planned = plan([Acquisition(source)], folder / "zarr", ConverterOptions())
+    return [image.job for image in planned.images]
+
+
+@pytest.fixture(scope="module")
+def job(jobs: list[ImageJob]) -> ImageJob:
+    return jobs[0]
 
 
 class Clock:
@@ -43,17 +61,20 @@ class Clock:
 
 def test_a_work_order_holds_the_job_and_the_kind_of_its_collection(tmp_path: Path, job: ImageJob) -> None:
     with new_run(tmp_path) as run:
-        document = read_dump(write_dump(run, 0, job))
-    assert document == {"collection_type": "ImageInPlate", **json.loads(json.dumps(job.document()))}
+        document = read_dump(write_dump(run, job, "state"))
+    own = {"collection_type": "ImageInPlate", "options": recorded_options(job.options), "replaces": "state"}
+    assert document == {**own, **json.loads(json.dumps(job.document()))}
     assert document["format"] == "table"
 
 
 def test_a_run_has_a_folder_of_its_own_below_the_destination(tmp_path: Path, job: ImageJob) -> None:
     with new_run(tmp_path) as first, new_run(tmp_path) as second:
-        files = [write_dump(run, 3, job) for run in (first, second)]
-    assert [file.relative_to(tmp_path).parts[::2] for file in files] == [(FOLDER, "3.json")] * 2
+        files = [write_dump(run, job) for run in (first, second)]
+    assert [file.parent for file in files] == [first, second]
+    assert files[0].name == files[1].name
     assert first.name < second.name
-    assert sorted(path.name for path in first.iterdir()) == ["3.json"]
+    assert list(first.iterdir()) == [files[0]]
+    assert sorted((tmp_path / FOLDER).iterdir()) == [first, second]
 
 
 @pytest.mark.parametrize("late", [0.01, 0.5, 3.0, 8.0])
@@ -107,9 +128,20 @@ def test_a_damaged_work_order_is_an_error_that_names_it(
         read_dump(tmp_path / "0.json")
 
 
-def test_the_last_work_order_takes_the_folders_with_it(tmp_path: Path, job: ImageJob) -> None:
+@pytest.mark.parametrize("content", ["[1]", '"text"', "null", "[" * 100_000])
+def test_a_work_order_that_is_no_object_is_an_error_that_names_it(
+    tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RETRIES, "0")
+    (tmp_path / "0.json").write_text(content)
+    with pytest.raises(ConversionError, match=r"0\.json: expected a work order in JSON, found ") as caught:
+        read_dump(tmp_path / "0.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_work_order_takes_the_folders_with_it(tmp_path: Path, jobs: list[ImageJob]) -> None:
     with new_run(tmp_path) as run:
-        files = [write_dump(run, number, job) for number in range(2)]
+        files = [write_dump(run, job) for job in jobs]
     remove_dump(files[0])
     assert files[1].exists()
     remove_dump(files[1])
@@ -118,14 +150,14 @@ def test_the_last_work_order_takes_the_folders_with_it(tmp_path: Path, job: Imag
 
 def test_removing_a_work_order_twice_is_no_error(tmp_path: Path, job: ImageJob) -> None:
     with new_run(tmp_path) as run:
-        file = write_dump(run, 0, job)
+        file = write_dump(run, job)
     remove_dump(file)
     remove_dump(file)
 
 
 def test_the_folder_of_another_run_stays(tmp_path: Path, job: ImageJob) -> None:
     with new_run(tmp_path) as first, new_run(tmp_path) as second:
-        gone, kept = write_dump(first, 0, job), write_dump(second, 0, job)
+        gone, kept = write_dump(first, job), write_dump(second, job)
     content = kept.read_bytes()
     remove_dump(gone)
     assert not first.exists()
@@ -142,9 +174,59 @@ def test_only_folders_of_work_orders_are_removed(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_leaves_no_work_order(tmp_path: Path, job: ImageJob) -> None:
     with pytest.raises(KeyboardInterrupt), new_run(tmp_path) as run:
-        write_dump(run, 0, job)
+        write_dump(run, job)
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tiles2zarr.fractal.dumps import new_run
+with new_run(Path(sys.argv[1])) as run:
+    (run / "0.json").write_text("{}")
+    print(run, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the files of locks")
+def test_what_a_killed_init_left_goes_with_the_next_and_that_of_others_stays(
+    tmp_path: Path, job: ImageJob
+) -> None:
+    with new_run(tmp_path) as done:
+        write_dump(done, job)
+    with new_run(tmp_path) as live:
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True)
+        dead = Path(killed.stdout.strip())
+        assert dead.is_dir()
+        with new_run(tmp_path) as own:
+            names = {path.name for path in (tmp_path / FOLDER).iterdir()}
+    assert names == {done.name, live.name, f"{live.name}.lock", own.name, f"{own.name}.lock"}
+
+
+def test_work_orders_of_other_runs_for_the_very_image_go_with_it(
+    tmp_path: Path, jobs: list[ImageJob]
+) -> None:
+    def run(number: int, replaces: str | None = None, **options: Any) -> Path:
+        job = replace(jobs[number], options=ConverterOptions(**options))
+        with new_run(tmp_path) as folder:
+            return write_dump(folder, job, replaces)
+
+    own, equal, replaced = run(0), run(0), run(0, "old")
+    others = [run(1), run(0, overlap_mode="First"), run(0, "new"), run(0)]
+    others[-1].write_text("[1, 2]")
+    busy = run(0)
+    lock = busy.parent.with_suffix(".lock")
+    lock.touch()  # its init is writing still
+    document = read_dump(own)
+    assert document is not None
+    remove_dump(own)
+    remove_equal_dumps(own, document, lambda state: state != "new")
+    assert not own.exists()
+    assert not equal.parent.exists()
+    assert not replaced.parent.exists()
+    assert all(file.exists() for file in (*others, busy))
 
 
 def test_a_destination_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path) -> None:
@@ -162,7 +244,7 @@ def test_a_folder_that_cannot_be_made_is_given_up(tmp_path: Path) -> None:
 def test_runs_that_begin_while_others_end_do_not_disturb_each_other(tmp_path: Path, job: ImageJob) -> None:
     def begin_and_end(_: int) -> None:
         with new_run(tmp_path) as run:
-            file = write_dump(run, 0, job)
+            file = write_dump(run, job)
         assert read_dump(file) is not None
         remove_dump(file)
 

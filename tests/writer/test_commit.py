@@ -159,6 +159,23 @@ def test_a_replacement_by_two_renames_survives_a_kill_between_them(
     assert stored(tmp_path) == {"well/0/pixels": expected.encode()}
 
 
+@posix
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_disk_that_became_read_only_is_not_waited_for(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def unable(folder: Path) -> None:
+        asked.append(folder)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(commit.shutil, "rmtree", unable)
+    with pytest.raises(ArithmeticError), staged(tmp_path / "0"):
+        raise ArithmeticError
+    assert len(asked) == 1
+
+
 def test_two_processes_write_one_after_the_other(tmp_path: Path) -> None:
     target = tmp_path / "0"
     with subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 from tests.layouts import Layout, TileSpec
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import BackendType, ImageInPlate, SingleImage
-from tiles2zarr.writer.conditions import write_conditions
+from tiles2zarr.writer.conditions import check_conditions, write_conditions
 from tiles2zarr.writer.csv_cells import load
 from tiles2zarr.writer.plate import write_plates
 from tiles2zarr.writer.tables import condition_table, write_tables
@@ -74,6 +74,23 @@ def test_runs_in_any_order_end_with_the_same_rows(tmp_path: Path) -> None:
     assert run(tmp_path / "one", second) == run(tmp_path / "two", first)
 
 
+def test_the_order_of_runs_does_not_show_in_the_columns(tmp_path: Path) -> None:
+    images = [
+        image("A", 1, drug="x", first=1),
+        image("A", 2, drug=None, second=2),
+        image("B", 1, third=3, never=None),
+    ]
+    for name, order in (("one", (0, 1, 2)), ("two", (2, 0, 1)), ("three", (1, 2, 0))):
+        for number in order:
+            run(tmp_path / name, images[number])
+    tables = [
+        (tmp_path / name / "P.zarr/tables/condition_table/table.csv").read_bytes()
+        for name in ("one", "two", "three")
+    ]
+    assert tables == tables[:1] * 3
+    assert list(load(tables[0]))[4:] == ["drug", "first", "second", "third", "never"]
+
+
 def test_several_values_of_an_image_are_joined(tmp_path: Path) -> None:
     assert run(tmp_path, image("A", 1, drug=["a", "b"], ok=True))["drug"] == ["a; b"]
 
@@ -100,8 +117,13 @@ def test_a_table_that_cannot_be_merged_is_refused_and_kept(content: str, tmp_pat
     run(tmp_path, image("A", 1, drug="a"))
     file = tmp_path / "P.zarr" / "tables" / "condition_table" / "table.csv"
     file.write_text(content)
-    with pytest.raises(OutputError, match=r"table\.csv: expected a condition table with the columns row, "):
-        run(tmp_path, image("A", 1, drug="b"))
+    wanted = [image("A", 1, drug="b")]
+    for write in (lambda: run(tmp_path, *wanted), lambda: check_conditions(tmp_path, wanted)):
+        with pytest.raises(
+            OutputError, match=r"table\.csv: expected a condition table with the columns row, "
+        ):
+            write()
+    check_conditions(tmp_path, [image("A", 1)])
     assert file.read_text() == content
 
 

@@ -16,6 +16,7 @@ from tiles2zarr.writer.groups import (
     ngff_attributes,
     read_attributes,
     read_ngff,
+    remove_parts,
     write_bytes,
     write_group,
     write_json,
@@ -67,6 +68,27 @@ def test_broken_metadata_are_named(tmp_path: Path) -> None:
         read_attributes(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("zarr.json", "[1]"),
+        ("zarr.json", '{"attributes": [1]}'),
+        ("zarr.json", '{"attributes": {"ome": "text"}}'),
+        ("zarr.json", "[" * 100_000),
+        ("zarr.json", '{"attributes":' * 100_000),
+        (".zattrs", "[1]"),
+        (".zattrs", "null"),
+    ],
+)
+def test_metadata_of_another_shape_are_named_in_one_line(tmp_path: Path, file: str, content: str) -> None:
+    (tmp_path / ".zgroup").write_text("{}") if file == ".zattrs" else None
+    (tmp_path / file).write_text(content)
+    with pytest.raises(OutputError, match=r": expected a JSON (object|document), found .*: repair") as caught:
+        read_ngff(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @VERSIONS
 def test_ngff_metadata_are_found_where_their_version_keeps_them(version: Any, tmp_path: Path) -> None:
     write_group(tmp_path / "g", {**ngff_attributes({"well": {"images": []}}, version), "mine": 1}, version)
@@ -80,6 +102,43 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_bytes(tmp_path / "a.json", b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
     assert json.loads((tmp_path / "a.json").read_text()) == {"old": True}
+
+
+def test_a_writer_whose_temporary_file_is_cleared_away_writes_it_again(tmp_path: Path) -> None:
+    replace, cleared = os.replace, []
+
+    def late(*names: Path) -> None:
+        if len(cleared) < 3:
+            cleared.append(names[0])
+            remove_parts(tmp_path)
+        replace(*names)
+
+    with mock.patch.object(os, "replace", late):
+        write_bytes(tmp_path / "a.json", b"new")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.json", b"new")]
+    assert len(set(cleared)) == 3
+
+
+def test_a_folder_that_is_gone_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    def gone(*_: Path) -> None:
+        for file in (tmp_path / "g").iterdir():
+            file.unlink()
+        (tmp_path / "g").rmdir()
+        raise FileNotFoundError
+
+    (tmp_path / "g").mkdir()
+    with mock.patch.object(os, "replace", gone), pytest.raises(FileNotFoundError):
+        write_bytes(tmp_path / "g" / "a.json", b"new")
+
+
+def test_only_temporary_files_of_ours_are_removed(tmp_path: Path) -> None:
+    ours = (".zattrs", ".a b.json")
+    kept = (".mine.part", "a.0123456789abcdef.part", ".zattrs", ".x.0123456789ABCDEF.part")
+    for name in (*(f".{name.removeprefix('.')}.0123456789abcdef.part" for name in ours), *kept):
+        (tmp_path / name).touch()
+    remove_parts(tmp_path)
+    remove_parts(tmp_path / "nowhere")
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(kept)
 
 
 def test_what_json_cannot_say_is_an_error_and_not_a_document(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def finished(layout: Layout, chosen: ConverterOptions, folder: Path) -> Written:
     placed = replace(written.placed, image=replace(written.placed.image, details=details))
     record = {"fingerprint": "0a1b2c3d"}
     windows = WINDOWS[: layout.channels]
-    write_metadata(folder, placed, written.layout.grid, layout.dtype, windows, chosen, record)
+    write_metadata(folder, replace(written.layout, placed=placed, options=chosen), windows, record)
     return replace(written, placed=placed)
 
 

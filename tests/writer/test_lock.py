@@ -14,7 +14,7 @@ import pytest
 
 from tiles2zarr.errors import OutputError
 from tiles2zarr.writer import lock as locks
-from tiles2zarr.writer.lock import exclusive
+from tiles2zarr.writer.lock import exclusive, left_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,40 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         with exclusive(lock):
             pass
     assert os.name == "nt" or not lock.exists()
+
+
+@posix
+def test_a_lock_is_left_behind_by_the_killed_only(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    with left_behind(lock) as is_dead:
+        assert not is_dead
+    assert not lock.exists()
+    with exclusive(lock):
+        with left_behind(lock) as is_dead:
+            assert not is_dead
+        assert lock.exists()
+    lock.touch()
+    with left_behind(lock) as is_dead:
+        assert is_dead
+        with left_behind(lock) as is_dead_too:
+            assert not is_dead_too
+    assert not lock.exists()
+
+
+@posix
+def test_a_lock_whose_file_cannot_be_removed_is_free_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: object) -> None:
+        raise PermissionError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as patch, pytest.raises(ArithmeticError):
+        patch.setattr(type(tmp_path), "unlink", unable)
+        with exclusive(tmp_path / ".lock"):
+            raise ArithmeticError
+    with exclusive(tmp_path / ".lock"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 @posix

@@ -132,27 +132,41 @@ from tests.layouts import Layout, grid_of_tiles, with_levels, write_layout
 from tiles2zarr.models import ConverterOptions, RuntimeOptions, TilingMode, FixedSizeChunking
 import tests.layouts as layouts
 from tiles2zarr.placement import place_image
-from tiles2zarr.writer.image import layout_image, write_image
-overlap, dtype, folder = sys.argv[1:]
+from tiles2zarr.writer.image import compare_files, compare_pixels, layout_image, write_image
+overlap, dtype, folder, verify = sys.argv[1:]
 layout = Layout(grid_of_tiles(6, 6, 1000, 1000), dtype)
-runtime = RuntimeOptions(memory_limit_gib=0.3, threads=2)
+runtime = RuntimeOptions(memory_limit_gib=0.3, threads=2, verify=bool(verify))
 options = ConverterOptions(tiling_mode="Inplace", overlap_mode=overlap, runtime=runtime)
 options = with_levels(options, chunks=FixedSizeChunking(xy_chunk=1500, z_chunk=1), compression="none")
 placed = place_image(layout.image(), options)
 image = layout_image(placed, dtype, options)
 Path(folder).mkdir()
-write_image(Path(folder), placed, image, dtype, options, None, [], image.memory, lambda _: None)
+write_image(Path(folder), image, None, [], image.memory, lambda _: None)
+compare = {"pixels": compare_pixels, "files": compare_files}.get(verify)
+if compare is not None:
+    assert compare(Path(folder), image, None, image.memory, lambda _: None) == []
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, image.memory.peak // 1024)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("overlap", "dtype"), [("Last", "uint16"), ("Mean", "uint8"), ("Maximum", "float64")]
+    ("overlap", "dtype", "verify"),
+    [
+        ("Last", "uint16", ""),
+        ("Mean", "uint8", ""),
+        ("Maximum", "float64", ""),
+        ("Last", "uint16", "pixels"),
+        ("Mean", "uint8", "files"),
+        ("Last", "float64", "files"),
+    ],
 )
-def test_a_process_takes_no_more_than_was_planned(overlap: str, dtype: str, tmp_path: Path) -> None:
-    arguments = [sys.executable, "-c", PROGRAM, overlap, dtype, str(tmp_path / "image")]
+def test_a_process_takes_no_more_than_was_planned(
+    overlap: str, dtype: str, verify: str, tmp_path: Path
+) -> None:
+    arguments = [sys.executable, "-c", PROGRAM, overlap, dtype, str(tmp_path / "image"), verify]
     done = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     peak, plan = map(int, done.stdout.split())
+    print(peak, plan)
     assert plan <= 0.3 * 2**20
     assert peak <= plan

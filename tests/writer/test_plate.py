@@ -22,7 +22,7 @@ from tiles2zarr.models import ImageInPlate
 from tiles2zarr.writer import groups
 from tiles2zarr.writer import plate as plates
 from tiles2zarr.writer.groups import read_attributes, read_ngff, write_group
-from tiles2zarr.writer.plate import RECORD, check_plate, list_in_well, write_plates
+from tiles2zarr.writer.plate import RECORD, check_plate, completion_record, list_in_well, write_plates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,6 +113,68 @@ def test_a_run_that_adds_nothing_writes_nothing(tmp_path: Path) -> None:
         write_plates(tmp_path, PLACES[1:3], "0.4")
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        {"rows": {}},
+        {"rows": ["A"]},
+        {"columns": [{"name": 1}]},
+        {"wells": [{"path": "A01"}]},
+        {"wells": [{}]},
+        {"acquisitions": [{"id": "0"}]},
+    ],
+)
+@VERSIONS
+def test_a_plate_whose_metadata_are_damaged_is_refused_in_one_line(
+    version: Any, metadata: Any, tmp_path: Path
+) -> None:
+    attributes = {"plate": metadata} if version == "0.4" else {"ome": {"plate": metadata}}
+    write_group(tmp_path / "P.zarr", attributes, version)
+    before = stored(tmp_path)
+    for write in (
+        lambda: check_plate(tmp_path / "P.zarr", version),
+        lambda: write_plates(tmp_path, PLACES, version),
+    ):
+        with pytest.raises(OutputError, match=r"P\.zarr: expected .* in its metadata, found something else"):
+            write()
+    assert stored(tmp_path) == before
+
+
+def test_a_plate_that_lists_a_well_without_its_row_is_completed(tmp_path: Path) -> None:
+    write_group(tmp_path / "P.zarr", {"plate": {"wells": [{"path": "C/7"}]}}, "0.4")
+    write_plates(tmp_path, [place("B", 3)], "0.4")
+    found = read_ngff(tmp_path / "P.zarr")["plate"]
+    assert [row["name"] for row in found["rows"]] == ["B", "C"]
+    assert [well["path"] for well in found["wells"]] == ["B/03", "C/7"]
+
+
+def test_nothing_is_written_when_one_of_several_plates_cannot_be(tmp_path: Path) -> None:
+    write_plates(tmp_path, [place("A", 1, plate="Q")], "0.5")
+    before = stored(tmp_path)
+    with pytest.raises(OutputError, match=r"Q\.zarr: expected a plate of NGFF 0\.4"):
+        write_plates(tmp_path, [place("A", 1), place("A", 1, plate="Q")], "0.4")
+    assert stored(tmp_path) == before
+
+
+def test_what_killed_runs_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
+    write_plates(tmp_path, PLACES, "0.4")
+    before = stored(tmp_path)
+    plate = tmp_path / "P.zarr"
+    (plate / "tables" / "condition_table").mkdir(parents=True)
+    for folder in (
+        tmp_path,
+        plate,
+        plate / "B",
+        plate / "B" / "03",
+        plate / "tables",
+        plate / "tables/condition_table",
+    ):
+        (folder / ".x.0123456789abcdef.part").touch()
+    write_plates(tmp_path, PLACES, "0.4")
+    assert stored(tmp_path) == before
+
+
 @pytest.mark.parametrize(("there", "wanted"), [("0.4", "0.5"), ("0.5", "0.4")])
 def test_a_plate_has_one_version(there: Any, wanted: Any, tmp_path: Path) -> None:
     write_plates(tmp_path, PLACES, there)
@@ -144,7 +206,9 @@ def test_two_inits_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
 
 
 @VERSIONS
-def test_a_plate_that_another_run_writes_during_the_check_is_no_stranger(version: Any, tmp_path: Path) -> None:
+def test_a_plate_that_another_run_writes_during_the_check_is_no_stranger(
+    version: Any, tmp_path: Path
+) -> None:
     plate, seen = tmp_path / "P.zarr", []
 
     def then_written(folder: Path) -> Any:
@@ -228,6 +292,40 @@ def test_what_is_unfinished_or_hidden_is_not_listed(tmp_path: Path) -> None:
     (well / "notes.txt").touch()
     list_in_well(finish(tmp_path, place("B", 3)))
     assert listed(well) == ["0"]
+
+
+def test_thousands_of_images_of_a_well_do_not_read_each_other_again_and_again(tmp_path: Path) -> None:
+    write_plates(tmp_path, PLACES, "0.4")
+    well = tmp_path / "P.zarr" / "B" / "03"
+    for number in range(30):
+        image = finish(well, f"0f{number}")
+        with mock.patch.object(plates, "completion_record", wraps=plates.completion_record) as reads:
+            list_in_well(image)
+        assert [call.args[0] for call in reads.call_args_list] == [image]
+    assert listed(well) == [f"0f{number}" for number in range(30)]
+
+
+@pytest.mark.parametrize("metadata", [[], {"images": 7}, {"images": ["0"]}, {"images": [{"path": 0}]}])
+def test_a_well_whose_metadata_are_damaged_is_refused(metadata: Any, tmp_path: Path) -> None:
+    write_plates(tmp_path, PLACES, "0.4")
+    image = finish(tmp_path, place("B", 3))
+    write_group(image.parent, {"well": metadata}, "0.4")
+    before = stored(tmp_path)
+    for write in (
+        lambda: list_in_well(image),
+        lambda: write_plates(tmp_path, [place("C", 1), PLACES[1]], "0.4"),
+    ):
+        with pytest.raises(OutputError, match=r"B/03: expected .* in its metadata, found something else"):
+            write()
+    assert stored(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "record", [[], {}, {"acquisition": "0", "fingerprint": "", "options": {}, "bytes": 0}, "text"]
+)
+def test_an_image_with_another_record_is_somebody_else_s(record: Any, tmp_path: Path) -> None:
+    write_group(tmp_path, {RECORD: record}, "0.4")
+    assert completion_record(tmp_path) is None
 
 
 def test_an_image_that_is_not_there_is_a_mistake_of_ours(tmp_path: Path) -> None:

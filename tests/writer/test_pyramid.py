@@ -251,7 +251,7 @@ def test_every_chunk_and_shard_is_written_once(
         assert block.shape == tuple(part.stop - part.start for part in extent)
         writes[array.store_path.path or str(array.store), unit.t, unit.c, starts] += 1
 
-    with quick_folder() as folder, mock.patch.object(pyramid, "write_block", count):
+    with quick_folder() as folder, mock.patch.object(arrays, "write_block", count):
         written = write_layout(layout, options, folder / "image", small_unit=small_unit, threads=2)
     grid = written.layout.grid
     cell = grid.shard or grid.chunk
@@ -271,9 +271,9 @@ def test_only_the_units_along_one_path_for_each_thread_are_open(
     layout = Layout((*specs, TileSpec(0, 0, 1, 1)))
     options = with_levels(INPLACE, chunks=FixedSizeChunking(xy_chunk=10), num_levels=20)
     most: Counter[int] = Counter()
-    halve_into_parent = pyramid.PyramidWriter._halve_into_parent
+    halve_into_parent = pyramid.Pyramid._halve_into_parent
 
-    def spy(self: pyramid.PyramidWriter, *args: Any) -> Any:
+    def spy(self: pyramid.Pyramid, *args: Any) -> Any:
         with self._lock:
             for level, count in Counter(level for level, _ in self._open).items():
                 most[level] = max(most[level], count)
@@ -281,8 +281,8 @@ def test_only_the_units_along_one_path_for_each_thread_are_open(
 
     with (
         quick_folder() as folder,
-        mock.patch.object(pyramid.PyramidWriter, "_halve_into_parent", spy),
-        mock.patch.object(pyramid, "write_block", lambda *_: None),
+        mock.patch.object(pyramid.Pyramid, "_halve_into_parent", spy),
+        mock.patch.object(arrays, "write_block", lambda *_: None),
     ):
         write_layout(layout, options, folder / "image", small_unit=0, threads=threads)
     assert max(most.values(), default=0) <= threads

@@ -50,7 +50,7 @@ def options(version: str = "0.4", backend: BackendType = BackendType.CSV) -> Con
 def opened(layout: Layout, chosen: ConverterOptions, folder: Path) -> OmeZarrContainer:
     """The image of a layout with its tables, as ngio opens it."""
     written = write_layout(layout, chosen, folder)
-    write_metadata(folder, written.placed, written.layout.grid, layout.dtype, [(0, 1)], chosen, {})
+    write_metadata(folder, written.layout, [(0, 1)], {})
     return ngio.open_ome_zarr_container(folder, mode="r")
 
 

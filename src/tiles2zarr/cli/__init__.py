@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tiles2zarr.cli.converting import convert, demo
-from tiles2zarr.cli.looking import formats, inspect
+from tiles2zarr.cli.looking import formats, inspect, validate
 from tiles2zarr.cli.output import print_findings
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
@@ -50,7 +50,7 @@ def common(
     """Turn what a microscope leaves behind into OME-Zarr."""
 
 
-for command in (convert, inspect, demo, formats):
+for command in (convert, inspect, validate, demo, formats):
     app.command()(command)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tiles2zarr.models import OverwriteMode
+
 SourceArgument = Annotated[
     Path, typer.Argument(help="Folder or file that the instrument left behind.", show_default=False)
 ]
@@ -29,6 +31,13 @@ PlateNameOption = Annotated[
 AcquisitionIdOption = Annotated[
     int, typer.Option(min=0, help="Number of this run of the instrument (multiplexing cycle).")
 ]
+ModeOption = Annotated[
+    OverwriteMode,
+    typer.Option(
+        case_sensitive=False,
+        help="Images of this run that exist: refuse, replace just them, or keep them and do the rest.",
+    ),
+]
 OptionsOption = Annotated[
     Path | None,
     typer.Option(help="Options document, JSON or TOML.", exists=True, dir_okay=False, show_default=False),
@@ -45,6 +54,13 @@ SetOption = Annotated[
 MemoryLimitOption = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="Peak memory of one process, such as 2GiB.", show_default=False),
+]
+VerifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Read every image back and compare every pixel with its source before it is published.",
+    ),
 ]
 AllowOutsideOption = Annotated[
     bool, typer.Option("--allow-outside", help="Tiles of a table may lie outside its folder.")

@@ -16,10 +16,12 @@ from tiles2zarr.cli.arguments import (
     FormatOption,
     JsonOption,
     MemoryLimitOption,
+    ModeOption,
     OptionsOption,
     PlateNameOption,
     SetOption,
     SourceArgument,
+    VerifyOption,
 )
 from tiles2zarr.cli.options import read_options
 from tiles2zarr.cli.output import print_json, print_report, refusals
@@ -27,13 +29,6 @@ from tiles2zarr.models import OverwriteMode
 
 DONE, SOME_FAILED = 0, 1
 
-ModeOption = Annotated[
-    OverwriteMode,
-    typer.Option(
-        case_sensitive=False,
-        help="Images of this run that exist: refuse, replace just them, or keep them and do the rest.",
-    ),
-]
 WorkersOption = Annotated[
     int, typer.Option(min=1, help="Processes; each has its share of the cores as threads.")
 ]
@@ -50,6 +45,7 @@ def convert(
     set_: SetOption = None,
     workers: WorkersOption = 1,
     memory_limit: MemoryLimitOption = None,
+    verify: VerifyOption = False,
     allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +65,7 @@ def convert(
             plate_name=plate_name,
             acquisition_id=acquisition_id,
             mode=mode,
-            options=read_options(options, set_ or (), memory_limit),
+            options=read_options(options, set_ or (), memory_limit, verify=verify),
             workers=workers,
             allow_outside=allow_outside,
             progress=progress,

@@ -1,10 +1,13 @@
-"""The commands that only look: inspect and formats."""
+"""The commands that only look: inspect, validate and formats."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tiles2zarr.cli.arguments import (
@@ -13,6 +16,7 @@ from tiles2zarr.cli.arguments import (
     FormatOption,
     JsonOption,
     MemoryLimitOption,
+    ModeOption,
     OptionsOption,
     PlateNameOption,
     SetOption,
@@ -20,14 +24,34 @@ from tiles2zarr.cli.arguments import (
 )
 from tiles2zarr.cli.options import read_options
 from tiles2zarr.cli.output import counted, print_findings, print_json, refusals, wide_console
+from tiles2zarr.models import OverwriteMode
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tiles2zarr.inspection.inspect import Inspection
+    from tiles2zarr.inspection.validate import Validation
 
 CLEAN, HAS_ERRORS = 0, 1
-_MOST_IMAGES = 20
+_MOST_IMAGES = _MOST_DIFFERENCES = 20
+
+PlannedDestOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--dest",
+        help="Where it would go: what is there already, and the room on its disk, are looked at, too.",
+        show_default=False,
+    ),
+]
+StoreArgument = Annotated[
+    Path, typer.Argument(metavar="ZARR", help="An image, a plate, or a folder of them.", show_default=False)
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="What it was converted from: every pixel is compared with it, under the options it was converted with.",
+        show_default=False,
+    ),
+]
 
 
 def inspect(
@@ -38,6 +62,8 @@ def inspect(
     options: OptionsOption = None,
     set_: SetOption = None,
     memory_limit: MemoryLimitOption = None,
+    dest: PlannedDestOption = None,
+    mode: ModeOption = OverwriteMode.NO_OVERWRITE,
     allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,6 +80,8 @@ def inspect(
             plate_name=plate_name,
             acquisition_id=acquisition_id,
             options=read_options(options, set_ or (), memory_limit),
+            dest=dest,
+            mode=mode,
             allow_outside=allow_outside,
         )
     if as_json:
@@ -61,6 +89,32 @@ def inspect(
     else:
         _print_inspection(inspection, wide_console())
     raise typer.Exit(HAS_ERRORS if inspection.has_errors else CLEAN)
+
+
+def validate(
+    zarr: StoreArgument,
+    against: AgainstOption = None,
+    allow_outside: AllowOutsideOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check OME-Zarr by the official models, and its pixels against their source or their own digest.
+
+    Exit code 0: it conforms and nothing differs; 1: it does not, or something does; 2: it cannot be looked at.
+    """
+    from tiles2zarr.inspection.validate import validate as validate_store
+
+    with refusals(as_json), Console(stderr=True).status("looking at the store") as status:
+        validation = validate_store(
+            zarr,
+            against=against,
+            allow_outside=allow_outside,
+            looking_at=lambda image: status.update(escape(f"looking at {image}")),
+        )
+    if as_json:
+        print_json(validation.document())
+    else:
+        _print_validation(validation, wide_console())
+    raise typer.Exit(CLEAN if validation.is_sound else HAS_ERRORS)
 
 
 def formats(as_json: JsonOption = False) -> None:
@@ -82,7 +136,7 @@ def formats(as_json: JsonOption = False) -> None:
 def _print_inspection(inspection: Inspection, console: Console) -> None:
     document = inspection.document()
     images = document["images"]
-    names = ("image", "axes", "shape", "type", "pixel µm", "channels", "fields", "tiles", "gaps")
+    names = ("image", "axes", "shape", "type", "pixel µm", "channels", "fields", "tiles", "gaps", "MB")
     table = Table(*names, box=None, pad_edge=False, header_style="bold")
     for image in images[:_MOST_IMAGES]:
         table.add_row(*_cells(image))
@@ -92,12 +146,46 @@ def _print_inspection(inspection: Inspection, console: Console) -> None:
         console.print(f"… and {counted(len(images) - _MOST_IMAGES, 'more image')}; --json lists them all")
     print_findings(inspection.findings, console)
     cost = document["cost"]
+    room = f"; {cost['bytes_free'] / 1e9:.1f} GB free" if cost["bytes_free"] is not None else ""
     console.print(
         f"reads {cost['bytes_in'] / 1e6:.1f} MB of pixels, writes up to {cost['bytes_out'] / 1e6:.1f} MB "
-        f"(uncompressed) in up to {cost['files_out']} files, peak memory {cost['peak_memory_mb']:.0f} MB",
+        f"(uncompressed) in up to {cost['files_out']} files, peak memory {cost['peak_memory_mb']:.0f} MB{room}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _print_validation(validation: Validation, console: Console) -> None:
+    print_findings(validation.findings, console)
+    for found in validation.differences[:_MOST_DIFFERENCES]:
+        place = " ".join(
+            part
+            for part in (
+                found.image,
+                f"level {found.level}" if found.level is not None else "",
+                f"chunk {found.chunk}" if found.chunk is not None else "",
+            )
+            if part
+        )
+        tile = f", of {found.tile}" if found.tile is not None else ""
+        _say(console, f"[red]{found.kind}[/]: {escape(place + tile)}")
+    if len(validation.differences) > _MOST_DIFFERENCES:
+        more = counted(len(validation.differences) - _MOST_DIFFERENCES, "more difference")
+        _say(console, f"… and {more}; --json lists them all")
+    _say(console, f"{'conforms' if validation.conforms else 'does not conform'}; {_comparison(validation)}")
+
+
+def _comparison(validation: Validation) -> str:
+    images = counted(validation.images, "image")
+    if validation.identical:
+        return f"every pixel of every level equals its source ({images})"
+    if validation.identical is None and not validation.differences:
+        return f"nothing differs from what was written ({images}); --against SOURCE compares with the source"
+    return f"{counted(len(validation.differences), 'difference')} in {images}"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
 
 
 def _cells(image: dict[str, Any]) -> tuple[str, ...]:
@@ -112,4 +200,5 @@ def _cells(image: dict[str, Any]) -> tuple[str, ...]:
         str(len(image["fovs"])),
         str(image["tiles"]),
         str(image["gaps"]),
+        f"{image['cost']['bytes_out'] / 1e6:.1f}",
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_options(
-    document: Path | None, settings: Sequence[str], memory_limit: str | None
+    document: Path | None, settings: Sequence[str], memory_limit: str | None, *, verify: bool = False
 ) -> ConverterOptions:
     """The options of a document, changed by ``key=value`` settings; a value is JSON, else text.
 
@@ -28,19 +28,24 @@ def read_options(
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator or not key:
-            msg = f"--set {setting!r}: expected KEY=VALUE, such as omezarr_options.num_levels=4"
+            msg = f"--set {setting[:80]!r}: expected KEY=VALUE, such as omezarr_options.num_levels=4"
             raise OptionsError(msg)
-        _set(options, key.strip().split("."), _value(text), setting)
+        _set(options, key.strip().split("."), _value(text, setting), setting)
     if memory_limit is not None:
         _set(options, ["runtime", "memory_limit_gib"], _gib(memory_limit), "--memory-limit")
+    if verify:
+        _set(options, ["runtime", "verify"], True, "--verify")
     return options_of(options)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, setting: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         return text
+    except RecursionError as error:
+        msg = f"--set {setting[:80]!r}: its value is nested too deeply: no option is"
+        raise OptionsError(msg) from error
 
 
 def _set(options: dict[str, Any], keys: Sequence[str], value: Any, setting: str) -> None:
@@ -48,7 +53,7 @@ def _set(options: dict[str, Any], keys: Sequence[str], value: Any, setting: str)
     for key in groups:
         options = options.setdefault(key, {})
         if not isinstance(options, dict):
-            msg = f"--set {setting}: expected a group of options at {key}, found a value"
+            msg = f"--set {setting[:80]!r}: expected a group of options at {key[:80]!r}, found a value"
             raise OptionsError(msg)
     options[last] = value
 
@@ -70,5 +75,5 @@ def _gib(text: str) -> float:
     try:
         return float(number) * units[unit or "gib"]
     except (ValueError, KeyError) as error:
-        msg = f"--memory-limit {text!r}: expected a size such as 2GiB or 800MB"
+        msg = f"--memory-limit {text[:80]!r}: expected a size such as 2GiB or 800MB"
         raise OptionsError(msg) from error

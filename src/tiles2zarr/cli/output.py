@@ -25,11 +25,9 @@ def print_report(report: ConversionReport, console: Console) -> None:
     """Say in a few lines what became of a run."""
     print_findings(report.findings, console)
     for image in report.failed:
-        console.print(
-            f"[red]failed[/red]: {escape(f'{image.zarr_url}: {image.error}')}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        error = str(image.error)
+        named = error if image.zarr_url in error else f"{image.zarr_url}: {error}"
+        console.print(f"[red]failed[/red]: {escape(named)}", highlight=False, soft_wrap=True)
     counts = {
         status: sum(image.status == status for image in report.images)
         for status in ("converted", "skipped", "failed")
@@ -41,16 +39,17 @@ def print_report(report: ConversionReport, console: Console) -> None:
         sum(sizes) / 1e6
         for sizes in zip(*((image.bytes_in, image.bytes_out) for image in report.images), strict=True)
     )
+    verified = sum(image.verified is True for image in report.images)
+    proof = f", {verified} verified pixel by pixel" if verified else ""
     console.print(
-        f"{said} of {images}: {tiles}, {read:.1f} MB of pixels to {written:.1f} MB of files "
+        f"{said} of {images}{proof}: {tiles}, {read:.1f} MB of pixels to {written:.1f} MB of files "
         f"in {report.seconds:.1f} s, peak memory {report.peak_memory_mb:.0f} MB",
         highlight=False,
         soft_wrap=True,
     )
     if report.failed:
-        console.print(
-            "The other images are complete; run again with --mode Extend to do the rest.", soft_wrap=True
-        )
+        others = "The other images are complete; run" if len(report.failed) < len(report.images) else "Run"
+        console.print(f"{others} again with --mode Extend to do the rest.", soft_wrap=True)
 
 
 def wide_console() -> Console:

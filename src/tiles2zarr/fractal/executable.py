@@ -74,7 +74,7 @@ def _refuse_unreadable(file: str) -> None:
     try:
         with open(file, "rb") as handle:
             document = json.load(handle)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{file}: expected a JSON file with the task's arguments, found none: {error}"
         raise OptionsError(msg) from error
     if not isinstance(document, dict):

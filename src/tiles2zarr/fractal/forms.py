@@ -209,6 +209,11 @@ class AdvancedForm(Value):
             "Stay 1 GiB or more below the memory that the server gives to this task."
         ),
     )
+    verify: bool = Field(
+        default=False,
+        title="Verify",
+        description="Read every image back and compare every pixel with its source before it is published.",
+    )
     allow_outside: bool = Field(
         default=False,
         title="Files outside the folder",

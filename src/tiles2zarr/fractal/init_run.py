@@ -132,6 +132,7 @@ _ADVANCED: dict[str, tuple[str, ...]] = {
     "num_levels": ("omezarr_options", "num_levels"),
     "compression": ("omezarr_options", "compression"),
     "memory_limit_gib": ("runtime", "memory_limit_gib"),
+    "verify": ("runtime", "verify"),
 }
 
 

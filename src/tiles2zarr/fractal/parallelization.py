@@ -14,12 +14,21 @@ from tiles2zarr.converter import convert_image, image_attributes
 from tiles2zarr.core.job import ImageJob, recorded_options, shaping_part
 from tiles2zarr.core.tile import Scalar
 from tiles2zarr.errors import OptionsError, OutputExistsError
+from tiles2zarr.existing_images import why_it_exists
 from tiles2zarr.fractal.collection_setup import set_up_collection
-from tiles2zarr.fractal.dumps import missing_dump, new_run, read_dump, remove_dump, write_dump
+from tiles2zarr.fractal.dumps import (
+    foreign_dump,
+    missing_dump,
+    new_run,
+    read_dump,
+    remove_dump,
+    remove_equal_dumps,
+    write_dump,
+)
 from tiles2zarr.fractal.image_list import ImageListUpdateDict, is_published, state_of, update_of
 from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, SingleImage
 from tiles2zarr.models.values import Value
-from tiles2zarr.planning import compared, why_it_exists
+from tiles2zarr.planning import compared
 from tiles2zarr.sources import source_by_name
 from tiles2zarr.writer.plate import completion_record
 
@@ -128,10 +137,7 @@ def units_of(zarr_dir: Path, jobs: Sequence[ImageJob]) -> list[Unit]:
         OutputError: the documents cannot be written.
     """
     with new_run(zarr_dir) as run:
-        return [
-            {"zarr_url": job.zarr_url, "init_args": _init_args(job, write_dump(run, number, job))}
-            for number, job in enumerate(jobs)
-        ]
+        return [{"zarr_url": job.zarr_url, "init_args": _init_args(job, run)} for job in jobs]
 
 
 def refuse_unlistable(zarr_urls: Sequence[str]) -> None:
@@ -236,17 +242,19 @@ def _refuse_existing(job: ImageJob) -> None:
         recorded_options(job.options)
     )
     if job.mode is OverwriteMode.NO_OVERWRITE or is_other:
-        msg = f"{job.zarr_url}: {why_it_exists(job.mode)}"
+        msg = f"{job.zarr_url}: {why_it_exists(job)}"
         raise OutputExistsError(msg)
 
 
-def _init_args(job: ImageJob, dump: Path) -> dict[str, Any]:
+def _init_args(job: ImageJob, run: Path) -> dict[str, Any]:
+    """Write the document of a job into the folder of its run; what points to it."""
+    replaces = state_of(job.target) if job.mode is OverwriteMode.OVERWRITE else None
     arguments = ConvertParallelInitArgs(
-        tiled_image_json_dump_url=str(dump),
+        tiled_image_json_dump_url=str(write_dump(run, job, replaces)),
         converter_options=job.options,
         overwrite_mode=job.mode,
         attributes=image_attributes(job),
-        replaces=state_of(job.target) if job.mode is OverwriteMode.OVERWRITE else None,
+        replaces=replaces,
     )
     return arguments.model_dump(mode="json")
 
@@ -266,20 +274,40 @@ def _compute(
             raise missing_dump(dump)
         logger.info("%s is complete", zarr_url)
         return update_of(zarr_url, target, order.attributes)
-    collection_type, image_loader_type = kinds_of(document)
-    job = ImageJob.from_document(
-        document,
-        zarr_url=str(target),
-        options=order.converter_options,
-        mode=order.overwrite_mode,
-        collection_type=collection_type,
-        image_loader_type=image_loader_type,
-    )
+    job = _job_of(dump, document, target, order, kinds_of)
     result = convert_image(job if resource is None else replace(job, resource=resource))
     size = f"{result.bytes_in / 1e6:.1f} MB of pixels to {result.bytes_out / 1e6:.1f} MB of files"
     logger.info("%s: %s, %d tiles, %s, %.1f s", zarr_url, result.status, result.tiles, size, result.seconds)
     remove_dump(dump)
+    remove_equal_dumps(dump, document, lambda replaces: is_published(target, replaces))
     return update_of(zarr_url, target, order.attributes or image_attributes(job))
+
+
+def _job_of(
+    dump: Path,
+    document: Mapping[str, Any],
+    target: Path,
+    order: ConvertParallelInitArgs,
+    kinds_of: Callable[[Mapping[str, Any]], Kinds],
+) -> ImageJob:
+    """The job of a document that may be anybody's.
+
+    Raises:
+        ConversionError: it is no work order.
+    """
+    try:
+        collection_type, image_loader_type = kinds_of(document)
+        return ImageJob.from_document(
+            document,
+            zarr_url=str(target),
+            options=order.converter_options,
+            mode=order.overwrite_mode,
+            collection_type=collection_type,
+            image_loader_type=image_loader_type,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise foreign_dump(dump, f"something else ({reason})") from error
 
 
 def _kinds_of(document: Mapping[str, Any]) -> Kinds:

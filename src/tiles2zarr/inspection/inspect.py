@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.models import ImageInPlate
-from tiles2zarr.models.documents import options_of
-from tiles2zarr.planning import Acquisition, Plan, PlannedImage, image_bytes, plan
+from tiles2zarr.models import ImageInPlate, OverwriteMode
+from tiles2zarr.models.documents import mode_of, options_of
+from tiles2zarr.planning import Acquisition, Plan, PlannedImage, free_bytes, image_bytes, plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,8 @@ def inspect(
     plate_name: str | None = None,
     acquisition_id: int = 0,
     options: ConverterOptions | Mapping[str, Any] | None = None,
+    dest: str | Path | None = None,
+    mode: OverwriteMode | str = OverwriteMode.NO_OVERWRITE,
     allow_outside: bool = False,
 ) -> Inspection:
     """Find out what would be converted.
@@ -71,25 +74,43 @@ def inspect(
         plate_name: name of the plate; None: what the source says, else the folder's name made valid.
         acquisition_id: 0-based number of the run of the instrument.
         options: how it would be converted.
+        dest: where it would go: what is there already, and the room on its disk, are looked at, too.
+        mode: what would be done about images that are there already.
         allow_outside: tiles may lie outside the source's folder.
 
     Raises:
         Tiles2ZarrError: the source cannot be read at all.
     """
-    path = Path(source).absolute()
+    path = Path(os.path.abspath(source))
     acquisition = Acquisition(path, format, plate_name, acquisition_id, allow_outside=allow_outside)
-    planned = plan([acquisition], None, options_of(options))
+    zarr_dir = Path(os.path.abspath(dest)) if dest is not None else None
+    planned = plan([acquisition], zarr_dir, options_of(options), mode_of(mode))
     return Inspection(planned.images[0].job.format, planned)
 
 
-def cost(plan: Plan) -> dict[str, float]:
-    """What a conversion takes: bytes of uncompressed pixels (all levels), memory of one process in MB."""
-    layouts = [planned.layout for planned in plan.images if planned.layout is not None]
+def cost(plan: Plan) -> dict[str, float | None]:
+    """What a conversion takes.
+
+    Bytes of uncompressed pixels (those written: of all levels), files, memory of one process in MB, and the bytes
+    that are free at the destination: None without one.
+    """
+    images = [_image_cost(planned) for planned in plan.images]
     return {
-        "bytes_in": sum(planned.bytes_in for planned in plan.images),
-        "bytes_out": sum(image_bytes(planned) for planned in plan.images),
-        "files_out": sum(_files_out(planned) for planned in plan.images),
-        "peak_memory_mb": round(max((layout.memory.peak for layout in layouts), default=0) / 1e6, 1),
+        "bytes_in": sum(image["bytes_in"] for image in images),
+        "bytes_out": sum(image["bytes_out"] for image in images),
+        "files_out": sum(image["files_out"] for image in images),
+        "peak_memory_mb": max((image["peak_memory_mb"] for image in images), default=0.0),
+        "bytes_free": free_bytes(plan.zarr_dir) if plan.zarr_dir is not None else None,
+    }
+
+
+def _image_cost(planned: PlannedImage) -> dict[str, float]:
+    layout = planned.layout
+    return {
+        "bytes_in": planned.bytes_in,
+        "bytes_out": image_bytes(planned),
+        "files_out": _files_out(planned),
+        "peak_memory_mb": round(layout.memory.peak / 1e6, 1) if layout is not None else 0.0,
     }
 
 
@@ -115,6 +136,7 @@ def _image(planned: PlannedImage) -> dict[str, Any]:
         "fovs": _fields(planned),
         "tiles": len(image.tiles),
         "gaps": sum(gap.z_stop - gap.z_start for gap in planned.gaps),
+        "cost": _image_cost(planned),
     }
 
 

@@ -223,12 +223,14 @@ class RuntimeOptions(Value):
         memory_limit_gib: peak memory of one process, GiB; it decides how many threads and cached tiles there
             can be.
         threads: threads of one process; None: as many as the process may use cores.
+        verify: before an image is published, read it back and compare every pixel of every level with its source.
     """
 
     model_config = ConfigDict(title="Runtime")
 
     memory_limit_gib: Annotated[float, Field(gt=0.1, le=4096)] = 2.0
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    verify: bool = False
 
 
 class PixelSizeModel(Value):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.converter import Acquisition, ImageResult, Plan, begin, convert_image, plan
-from tiles2zarr.errors import OptionsError, Tiles2ZarrError
+from tiles2zarr.errors import OptionsError, Tiles2ZarrError, VerificationError
 from tiles2zarr.models import ConverterOptions, OverwriteMode
 from tiles2zarr.models.documents import mode_of, options_of
 from tiles2zarr.runners.progress import Progress, Silent
@@ -64,7 +64,8 @@ def convert(
         progress: hears how the run goes on.
 
     Returns:
-        what became of every image; one that failed is in it and does not stop the others.
+        what became of every image; one that failed is in it and does not stop the others. It is written to
+        ``conversion_report.json`` in `dest`, too.
 
     Raises:
         PreflightError: something is wrong with the source or the destination; nothing was written.
@@ -75,17 +76,16 @@ def convert(
     started = time.monotonic()
     progress = progress or Silent()
     progress.planning()
-    acquisition = Acquisition(
-        Path(source).absolute(), format, plate_name, acquisition_id, allow_outside=allow_outside
-    )
-    planned = plan([acquisition], Path(dest).absolute(), options_of(options), mode_of(mode))
+    path, zarr_dir = (Path(os.path.abspath(place)) for place in (source, dest))
+    acquisition = Acquisition(path, format, plate_name, acquisition_id, allow_outside=allow_outside)
+    planned = plan([acquisition], zarr_dir, options_of(options), mode_of(mode))
     begin(planned)
     progress.started(planned)
     results = {result.zarr_url: result for result in run(planned, workers, progress)}
     in_order = tuple(results[image.job.zarr_url] for image in planned.images)
-    return ConversionReport(
-        in_order, planned.findings, round(time.monotonic() - started, 3), peak_memory_mb(), __version__
-    )
+    seconds = round(time.monotonic() - started, 3)
+    report = ConversionReport(in_order, planned.findings, seconds, peak_memory_mb(), __version__)
+    return report.written_to(zarr_dir)
 
 
 def run(plan: Plan, workers: int, progress: Progress) -> Iterator[ImageResult]:
@@ -136,7 +136,8 @@ def _convert(job: ImageJob, share: int, advanced: Any) -> ImageResult:
         return convert_image(job, share=share, progress=advanced)
     except Tiles2ZarrError as error:
         seconds = round(time.monotonic() - started, 3)
-        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, seconds, error=str(error))
+        verified = False if isinstance(error, VerificationError) else None
+        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, seconds, verified, str(error))
 
 
 class _Stopped(BaseException):
@@ -179,17 +180,19 @@ def _in_processes(jobs: Sequence[ImageJob], workers: int, progress: Progress) ->
     with _listening(context.SimpleQueue(), progress) as told:
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_join, initargs=(told, stopped))
         with pool:
-            waiting: dict[Future[ImageResult], ImageJob] = {
-                pool.submit(_convert_in_worker, job): job for job in jobs
-            }
+            waiting: dict[Future[ImageResult], ImageJob] = {}
             try:
+                with _deaf_children():  # submitting starts them
+                    for job in jobs:
+                        waiting[pool.submit(_convert_in_worker, job)] = job
                 while waiting:
                     done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
                         yield _outcome(future, waiting.pop(future))
             finally:
                 stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+                # Waited for: what starting workers look for goes with this function.
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _outcome(future: Future[ImageResult], job: ImageJob) -> ImageResult:
@@ -225,6 +228,31 @@ def _join(told: SimpleQueue[int | None], stopped: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     _worker_advanced = _until(stopped, told.put)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes that the block starts never hear Ctrl-C, also before `_join`: they inherit what is held back here.
+
+    A Ctrl-C in the block comes through at its end: a process that is half started would miss what it is told.
+    """
+    if os.name == "nt":
+        yield
+        return
+    heard: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if is_main else None
+    if handler is not None:  # another thread may be told instead, and this one then acts on it
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        for number in heard[:1]:
+            signal.raise_signal(number)
 
 
 def _end_with_parent() -> None:

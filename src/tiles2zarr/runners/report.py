@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tiles2zarr.errors import Finding
+from tiles2zarr.writer.groups import write_json
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tiles2zarr.converter import ImageResult
-    from tiles2zarr.errors import Finding
+
+#: The report of the last run, in its destination folder: beside the plates and images.
+REPORT_FILE = "conversion_report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +50,19 @@ class ConversionReport:
             "peak_memory_mb": self.peak_memory_mb,
             "tiles2zarr_version": self.tiles2zarr_version,
         }
+
+    def written_to(self, zarr_dir: Path) -> ConversionReport:
+        """Write the report beside the plates and images; where that fails, the report says so.
+
+        Args:
+            zarr_dir: the destination folder.
+        """
+        file = zarr_dir / REPORT_FILE
+        try:
+            write_json(file, self.document())
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            message = f"cannot be written: {reason}: free space or grant access; the images are not affected"
+            finding = Finding("warning", "unwritten-report", str(file), message)
+            return replace(self, findings=(*self.findings, finding))
+        return self

@@ -57,7 +57,8 @@ class _Counting:
 
     def _begin(self, plan: Plan) -> None:
         layouts = [image.layout for image in plan.images if image.layout is not None]
-        self._total = sum(layout.pixels for layout in layouts)
+        passes = 2 if plan.options.runtime.verify else 1
+        self._total = passes * sum(layout.pixels for layout in layouts)
         self._images = len(plan.images)
         self._bytes_per_pixel = sum(image.bytes_in for image in plan.images) / max(1, self._total)
         self._started = time.monotonic()

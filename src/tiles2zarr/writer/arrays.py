@@ -6,20 +6,24 @@ import os
 import re
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tiles2zarr.core.tiled_image import axis_order
 from tiles2zarr.models import Compression
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import zarr
     from numpy.typing import NDArray
 
     from tiles2zarr.models import Axis, OmeZarrOptions
-    from tiles2zarr.writer.grid import Grid, UnitIndex
+    from tiles2zarr.writer.digest import Level0Digest
+    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
 
 # zarrs orders the chunks of a shard by whichever of its threads comes first: one thread makes the bytes the
 # same each time. The parallelism is ours. The variable is read when zarrs is loaded.
@@ -82,24 +86,67 @@ def open_level(folder: Path, level: int | str) -> zarr.Array[Any]:
         return zarr.open_array(folder / str(level), mode="r")
 
 
+class LevelWriter:
+    """Writes the units of all levels into their arrays, and takes the digest of level 0."""
+
+    def __init__(self, arrays: Sequence[zarr.Array[Any]], axes: Sequence[Axis], digest: Level0Digest) -> None:
+        """Write into arrays with these axes, one for each level."""
+        self._arrays = arrays
+        self._axes = axes
+        self._digest = digest
+
+    def put(self, level: int, unit: UnitIndex, extent: Extent, block: NDArray[Any]) -> None:
+        """Write the pixels of a unit (axes z, y, x) where they belong.
+
+        Raises:
+            OSError: the disk is full, or cannot be written.
+        """
+        if level == 0:
+            self._digest.add(unit, extent, block)
+        write_block(self._arrays[level], self._axes, unit, extent, block)
+
+
 def write_block(
-    array: zarr.Array[Any],
-    axes: Sequence[Axis],
-    unit: UnitIndex,
-    extent: tuple[slice, slice, slice],
-    block: NDArray[Any],
+    array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: Extent, block: NDArray[Any]
 ) -> None:
-    """Write the pixels of a unit (axes z, y, x) where they belong.
+    """Write pixels (axes z, y, x) of one timepoint and channel.
 
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    place = (slice(unit.t, unit.t + 1), slice(unit.c, unit.c + 1), *extent)
     order = axis_order(axes)
-    selection = tuple(place[axis] for axis in order)
+    with _system_errors():
+        array[_selection(unit, extent, order)] = block.reshape(
+            tuple((1, 1, *block.shape)[axis] for axis in order)
+        )
+
+
+def read_block(
+    array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: Extent
+) -> NDArray[Any]:
+    """The pixels of a level (axes z, y, x) of one timepoint and channel.
+
+    Raises:
+        OSError: they cannot be read.
+        ValueError, RuntimeError: a chunk cannot be decoded; which of them depends on the codec.
+    """
+    lengths = tuple(part.stop - part.start for part in extent)
+    with _system_errors():
+        pixels: NDArray[Any] = np.asarray(array[_selection(unit, extent, axis_order(axes))])
+    return pixels.reshape(lengths)
+
+
+def _selection(unit: UnitIndex, extent: Extent, order: Sequence[int]) -> tuple[slice, ...]:
+    place = (slice(unit.t, unit.t + 1), slice(unit.c, unit.c + 1), *extent)
+    return tuple(place[axis] for axis in order)
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Errors of the system as what they are: zarrs makes a RuntimeError of each."""
     try:
-        array[selection] = block.reshape(tuple((1, 1, *block.shape)[axis] for axis in order))
-    except RuntimeError as error:  # what zarrs makes of every error of the system
+        yield
+    except RuntimeError as error:
         code = _SYSTEM_ERROR.search(str(error))
         if code is None:
             raise

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # Writes that were under way when a run was interrupted end within a second.
 _TRIES, _PAUSE = 20, 0.1
+# What waiting does not mend; Windows says EACCES of a file that somebody has open.
+_HOPELESS = (errno.EROFS, *((errno.EACCES, errno.EPERM) if os.name != "nt" else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,13 @@ def recover(target: Path) -> None:
 def _remove(folder: Path) -> None:
     """Remove a folder, also one that an interrupted write in another thread still adds a file to."""
     for _ in range(_TRIES):
-        with suppress(OSError):
+        try:
             _clear(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno in _HOPELESS:
+                return
         if not os.path.lexists(folder):
             return
         time.sleep(_PAUSE)

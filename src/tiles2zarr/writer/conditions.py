@@ -10,10 +10,10 @@ from tiles2zarr.models import BackendType, ImageInPlate, row_index
 from tiles2zarr.writer import csv_cells
 from tiles2zarr.writer.groups import read_attributes
 from tiles2zarr.writer.lock import exclusive
-from tiles2zarr.writer.tables import condition_table, write_tables
+from tiles2zarr.writer.tables import condition_table, listed_tables, write_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tiles2zarr.core.tile import Scalar
@@ -37,6 +37,24 @@ def write_conditions(
     Raises:
         OutputError: the table that is there cannot be read.
     """
+    for plate, rows in _rows_of(images).items():
+        with exclusive(zarr_dir / plate / ".conditions.lock"):
+            _merge(zarr_dir / plate, rows, ngff_version)
+
+
+def check_conditions(zarr_dir: Path, images: Iterable[TiledImage[Any, Any]]) -> None:
+    """Make sure that the attributes of these images can be added; writes nothing.
+
+    Raises:
+        OutputError: a table that is there cannot be read.
+    """
+    for plate in _rows_of(images):
+        listed_tables(zarr_dir / plate / "tables")
+        _read(zarr_dir / plate / "tables" / "condition_table")
+
+
+def _rows_of(images: Iterable[TiledImage[Any, Any]]) -> dict[str, Rows]:
+    """By plate the rows of its images that have attributes."""
     plates: dict[str, Rows] = {}
     for image in images:
         place = image.collection
@@ -46,15 +64,16 @@ def write_conditions(
             rows[key] = {
                 name: joined(values) for name, values in image.attributes.items() if name not in _KEY
             }
-    for plate, rows in plates.items():
-        with exclusive(zarr_dir / plate / ".conditions.lock"):
-            _merge(zarr_dir / plate, rows, ngff_version)
+    return plates
 
 
 def _merge(plate: Path, rows: Rows, ngff_version: NgffVersion) -> None:
     merged = {**_read(plate / "tables" / "condition_table"), **rows}
     keys = sorted(merged, key=lambda key: (row_index(key[0]), *key[1:3], len(key[3]), key[3]))
-    names = dict.fromkeys(name for key in keys for name in merged[key])
+    # By first value: a table that is read gives every row all columns, and the order of runs must not show.
+    cells = [(name, cell) for key in keys for name, cell in merged[key].items()]
+    names = dict.fromkeys(name for name, cell in cells if cell is not None)
+    names |= dict.fromkeys(sorted(name for name, _ in cells))
     columns: dict[str, list[Scalar]] = {name: [key[index] for key in keys] for index, name in enumerate(_KEY)}
     columns |= {name: [merged[key].get(name) for key in keys] for name in names}
     write_tables(plate, [condition_table(columns)], ngff_version, BackendType.CSV)

@@ -26,6 +26,10 @@ SMALL_UNIT = 16 * 2**20
 _DEEPEST_DEFAULT_CHUNK = 10
 
 
+#: Half-open ranges along z, y and x, px.
+Extent = tuple[slice, slice, slice]
+
+
 class Block(NamedTuple):
     """Lengths along z, y and x, px."""
 
@@ -69,7 +73,7 @@ class Grid:
         """How many levels there are."""
         return len(self.shapes)
 
-    def extent(self, level: int, unit: UnitIndex) -> tuple[slice, slice, slice]:
+    def extent(self, level: int, unit: UnitIndex) -> Extent:
         """The z, y and x pixels that a unit covers at a level; cut at the image's border, empty beyond it."""
         shape = self.shapes[level]
         return (
@@ -117,8 +121,20 @@ def build_grid(shape: TileShape, field: tuple[int, int], itemsize: int, options:
             for c, length in ((chunk.y, shape.y), (chunk.x, shape.x))
         )
         shard = Block(_shard_side(chunk.z, options.shards.z_factor, shape.z), y, x)
-    unit = _unit(shard or chunk, shape, itemsize)
-    return Grid(level_shapes(shape, options.num_levels), chunk, shard, unit)
+    return grid_of(shape, chunk, shard, options.num_levels, itemsize)
+
+
+def grid_of(shape: TileShape, chunk: Block, shard: Block | None, levels: int, itemsize: int) -> Grid:
+    """The grid of an image that exists.
+
+    Args:
+        shape: extent of level 0.
+        chunk: lengths of a chunk.
+        shard: lengths of a shard; None without shards.
+        levels: how many there are.
+        itemsize: bytes of a pixel.
+    """
+    return Grid(level_shapes(shape, levels), chunk, shard, _unit(shard or chunk, shape, itemsize))
 
 
 def _chunk(shape: TileShape, field: tuple[int, int], itemsize: int, options: OmeZarrOptions) -> Block:

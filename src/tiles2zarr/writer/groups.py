@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiles2zarr.errors import OutputError
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NgffVersion = Literal["0.4", "0.5"]
+
+_PART = re.compile(r"\..+\.[0-9a-f]{16}\.part", re.DOTALL)
+# A temporary file may be cleared away under its writer's hands, by somebody who takes it for a killed one's.
+_MOST_TRIES = 100
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any], ngff_version: NgffVersion) -> None:
@@ -41,20 +47,23 @@ def read_attributes(folder: Path) -> dict[str, Any] | None:
     """The attributes of a group; None where there is no group.
 
     Raises:
-        OutputError: its metadata are no JSON document.
+        OutputError: its metadata are no JSON document, or no object.
     """
     version = group_version(folder)
     if version is None:
         return None
     file = folder / (".zattrs" if version == "0.4" else "zarr.json")
     try:
-        document: dict[str, Any] = json.loads(file.read_bytes())
+        document = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{file}: expected a JSON document, found something else ({error}): repair or remove it"
         raise OutputError(msg) from error
-    return document if version == "0.4" else dict(document.get("attributes", {}))
+    attributes = _object(document, str(file))
+    return (
+        attributes if version == "0.4" else _object(attributes.get("attributes", {}), f"{file}: attributes")
+    )
 
 
 def ngff_attributes(attributes: Mapping[str, Any], ngff_version: NgffVersion) -> dict[str, Any]:
@@ -63,10 +72,21 @@ def ngff_attributes(attributes: Mapping[str, Any], ngff_version: NgffVersion) ->
 
 
 def read_ngff(folder: Path) -> dict[str, Any]:
-    """The NGFF metadata of a group of either version; empty where there are none."""
+    """The NGFF metadata of a group of either version; empty where there are none.
+
+    Raises:
+        OutputError: they are no JSON document, or no object.
+    """
     attributes = read_attributes(folder) or {}
-    found: dict[str, Any] = attributes.get("ome", attributes)
-    return found
+    return _object(attributes.get("ome", attributes), f"{folder}: attribute ome")
+
+
+def _object(document: Any, place: str) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        msg = f"{place}: expected a JSON object, found a {found}: repair or remove it"
+        raise OutputError(msg)
+    return document
 
 
 def write_json(file: Path, document: Any) -> None:
@@ -75,12 +95,32 @@ def write_json(file: Path, document: Any) -> None:
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Write a file in one step: a hidden temporary name first, then renamed over the old one."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as handle:
-            handle.write(content)
-        os.replace(temporary, file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write a file in one step: a hidden temporary name first, then renamed over the old one.
+
+    Where somebody clears the temporary file away meanwhile (`remove_parts`), it is written again.
+    """
+    for left in reversed(range(_MOST_TRIES)):
+        temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
+        try:
+            with temporary.open("xb") as handle:
+                handle.write(content)
+            try:
+                os.replace(temporary, file)
+            except FileNotFoundError:
+                if not left or temporary.exists():
+                    raise
+            else:
+                return
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is what counts
+                temporary.unlink()
+            raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder; one at work writes its own again."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _PART.fullmatch(entry.name):
+                with suppress(OSError):
+                    os.unlink(entry.path)

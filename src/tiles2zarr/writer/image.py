@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.writer.arrays import create_levels
+from tiles2zarr.writer.arrays import LevelWriter, create_levels
+from tiles2zarr.writer.comparison import LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
+from tiles2zarr.writer.file_comparison import FileComparison
 from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
 from tiles2zarr.writer.memory import MemoryPlan, plan_memory
+from tiles2zarr.writer.mosaic import Mosaic
 from tiles2zarr.writer.planes import PlaneReader, cover, decoded
-from tiles2zarr.writer.pyramid import PyramidWriter
+from tiles2zarr.writer.pyramid import Pyramid
 from tiles2zarr.writer.tables import Table, fov_roi_table, well_roi_table, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.models import ConverterOptions
+    from tiles2zarr.writer.comparison import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,17 @@ class ImageLayout:
     """How an image will be written.
 
     Attributes:
+        placed: its tiles at pixel offsets.
+        data_type: numpy's name of the output's pixel type.
+        options: overlap, compression, version, tables.
         grid: levels, chunks, shards and units.
         memory: threads and cache of one process.
         pixels: pixels of level 0 that will be written; units without tiles are not.
     """
 
+    placed: PlacedImage
+    data_type: str
+    options: ConverterOptions
     grid: Grid
     memory: MemoryPlan
     pixels: int
@@ -62,15 +73,12 @@ def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions)
     )
     extents = (grid.extent(0, unit) for unit in coverage.units)
     pixels = sum(math.prod(part.stop - part.start for part in extent) for extent in extents)
-    return ImageLayout(grid, memory, pixels)
+    return ImageLayout(placed, data_type, options, grid, memory, pixels)
 
 
 def write_image(
     folder: Path,
-    placed: PlacedImage,
     layout: ImageLayout,
-    data_type: str,
-    options: ConverterOptions,
     resource: Any | None,
     tables: Sequence[Table],
     memory: MemoryPlan,
@@ -80,10 +88,7 @@ def write_image(
 
     Args:
         folder: an empty folder.
-        placed: tiles at pixel offsets.
-        layout: how to write it.
-        data_type: numpy's name of the pixel type.
-        options: overlap, compression, version, tables.
+        layout: what to write, and how.
         resource: what the loaders are given.
         tables: further tables, beside those of the fields of view and the whole image.
         memory: threads and cache.
@@ -92,33 +97,101 @@ def write_image(
     Returns:
         the digest of level 0.
     """
-    axes, how = placed.image.axes, options.omezarr_options
-    coverage = cover(placed, layout.grid)
-    arrays = create_levels(folder, layout.grid, axes, data_type, how)
+    placed, how = layout.placed, layout.options.omezarr_options
+    arrays = create_levels(folder, layout.grid, placed.image.axes, layout.data_type, how)
     digest = Level0Digest(layout.grid.chunk)
-    reader = PlaneReader(placed, coverage, data_type, resource, memory.cache)
-    PyramidWriter(placed, layout.grid, coverage, reader, arrays, axes, options.overlap_mode, digest).write(
-        memory.threads, progress
-    )
+    mosaic = mosaic_of(layout, resource, memory)
+    writer = LevelWriter(arrays, placed.image.axes, digest)
+    Pyramid(layout.grid, mosaic.units, mosaic.fill, writer).build(memory.threads, progress)
     write_tables(
         folder, [fov_roi_table(placed), well_roi_table(placed), *tables], how.ngff_version, how.table_backend
     )
     return digest
 
 
+def compare_pixels(
+    folder: Path,
+    layout: ImageLayout,
+    resource: Any | None,
+    memory: MemoryPlan,
+    progress: Callable[[int], None],
+) -> list[Difference]:
+    """Compare every pixel of every level on disk with what the tiles say. Writes nothing.
+
+    Args:
+        folder: the image's folder.
+        layout: what should be in it.
+        resource: what the loaders are given.
+        memory: threads and cache.
+        progress: called with the number of pixels of level 0 compared since the last call, from any thread.
+
+    Returns:
+        every chunk that is not what it should be; none for an identical image.
+
+    Raises:
+        SourceError: a tile cannot be read.
+    """
+    mosaic = mosaic_of(layout, resource, memory)
+    comparison = LevelComparison(
+        folder, layout.grid, layout.placed.image.axes, layout.data_type, mosaic.tile_at
+    )
+    Pyramid(layout.grid, mosaic.units, mosaic.fill, comparison).build(memory.threads, progress)
+    return comparison.finish()
+
+
+def compare_files(
+    folder: Path,
+    layout: ImageLayout,
+    resource: Any | None,
+    memory: MemoryPlan,
+    progress: Callable[[int], None],
+) -> list[Difference]:
+    """Compare every byte of every chunk on disk with what the tiles make. Writes into a temporary folder only.
+
+    Finds all that `compare_pixels` finds, and damage that shows in no pixel; costs an encoding of every chunk.
+    The arguments, the result and the errors are those of `compare_pixels`.
+    """
+    mosaic, axes = mosaic_of(layout, resource, memory), layout.placed.image.axes
+    pixels = LevelComparison(folder, layout.grid, axes, layout.data_type, mosaic.tile_at)
+    with TemporaryDirectory(prefix="tiles2zarr-") as scratch:
+        files = FileComparison(
+            folder,
+            Path(scratch),
+            layout.grid,
+            axes,
+            layout.data_type,
+            layout.options.omezarr_options,
+            pixels,
+            mosaic.tile_at,
+        )
+        Pyramid(layout.grid, mosaic.units, mosaic.fill, files).build(memory.threads, progress)
+        return files.finish()
+
+
+def mosaic_of(layout: ImageLayout, resource: Any | None, memory: MemoryPlan) -> Mosaic:
+    """Level 0 of an image, to be read from its tiles unit by unit; good for one pass."""
+    coverage = cover(layout.placed, layout.grid)
+    reader = PlaneReader(layout.placed, coverage, layout.data_type, resource, memory.cache)
+    return Mosaic(layout.placed, layout.grid, coverage, reader, layout.options.overlap_mode)
+
+
 def write_metadata(
     folder: Path,
-    placed: PlacedImage,
-    grid: Grid,
-    data_type: str,
+    layout: ImageLayout,
     windows: Sequence[tuple[float, float]],
-    options: ConverterOptions,
     record: Mapping[str, Any],
 ) -> None:
-    """Make a written folder an image, with the completion record beside its NGFF metadata."""
-    version = options.omezarr_options.ngff_version
-    entry = multiscales(placed, grid)
+    """Make a written folder an image, with the completion record beside its NGFF metadata.
+
+    Args:
+        folder: what `write_image` wrote.
+        layout: how.
+        windows: display range of each channel.
+        record: the completion record.
+    """
+    version = layout.options.omezarr_options.ngff_version
+    entry = multiscales(layout.placed, layout.grid)
     if version == "0.4":
         entry[0] = {"version": "0.4", **entry[0]}
-    metadata = {"multiscales": entry, "omero": omero(placed.image.channels, windows, data_type)}
+    metadata = {"multiscales": entry, "omero": omero(layout.placed.image.channels, windows, layout.data_type)}
     write_group(folder, {**ngff_attributes(metadata, version), "tiles2zarr": dict(record)}, version)

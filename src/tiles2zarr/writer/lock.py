@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import OutputError
@@ -37,9 +37,46 @@ def exclusive(file: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
     try:
         yield
     finally:
-        # Removed while it is still held: whoever waits finds that its file is gone and opens a new one.
+        _release(file, descriptor)
+
+
+@contextmanager
+def left_behind(file: Path) -> Iterator[bool]:
+    """Tell whether whoever held the lock of a file died; if so, it is held while the block runs, and removed.
+
+    Never makes the file, so that a holder who leaves in good order at this moment is not taken for dead. Where a
+    file without holder stays in any case (Windows), nobody is.
+
+    Args:
+        file: a lock that nobody asks for but its first holder.
+    """
+    descriptor = None
+    if sys.platform != "win32":
+        with suppress(FileNotFoundError):
+            descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    if descriptor is None:
+        yield False
+        return
+    is_dead = False
+    try:
+        is_dead = _try_lock(descriptor) and _is_still(file, descriptor)
+        yield is_dead
+    finally:
+        if is_dead:
+            _release(file, descriptor)
+        else:
+            os.close(descriptor)
+
+
+def _release(file: Path, descriptor: int) -> None:
+    """Leave a lock that is held."""
+    try:
+        # Removed while it is still held: whoever waits finds that its file is gone and opens a new one. A file that
+        # cannot be removed (the disk went read-only) is left for the next holder.
         if sys.platform != "win32":
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
+    finally:
         os.close(descriptor)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB.
 _PROGRAM = 128 * 2**20
-# A thread holds the unit of level 0, what the codec makes of it, and a decoded plane.
-_UNITS_IN_WORK = 2
+# A thread holds the unit of level 0, what the codec makes of it, and a decoded plane; to verify, the unit on disk, too.
+_UNITS_IN_WORK, _UNITS_COMPARED = 2, 1
 _LARGEST_CACHE = 512 * 2**20
 _SMALLEST_ADVISED = 64
 
@@ -70,12 +70,12 @@ def plan_memory(
         OptionsError: not even one unit fits the limit.
     """
     limit = int(runtime.memory_limit_gib * 2**30)
-    one = _thread_bytes(grid, itemsize, decoded, overlap)
+    one = _thread_bytes(grid, itemsize, decoded, overlap, runtime)
     room = limit - _PROGRAM
     if one > room:
         cell = "shards" if grid.shard is not None else "chunks"
         z, y, x = grid.shard or grid.chunk
-        side = _fitting_side(grid, itemsize, decoded, overlap, room)
+        side = _fitting_side(grid, itemsize, decoded, overlap, runtime, room)
         smaller = f"use smaller {cell}, such as {side} x {side}, or " if side is not None else ""
         msg = (
             f"{path}: expected to stay within memory_limit_gib = {runtime.memory_limit_gib:g}, "
@@ -95,22 +95,27 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _fitting_side(grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, room: int) -> int | None:
+def _fitting_side(
+    grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, runtime: RuntimeOptions, room: int
+) -> int | None:
     """A side of chunks (or shards) that fit, px; None where the tiles alone are too large."""
     cell = grid.shard or grid.chunk
     side = min(cell.y, cell.x)
     while side >= 2 * _SMALLEST_ADVISED:
         side = side // 4 * 2
         unit = cell._replace(y=side, x=side)
-        if _thread_bytes(replace(grid, unit=unit), itemsize, decoded, overlap) <= room:
+        if _thread_bytes(replace(grid, unit=unit), itemsize, decoded, overlap, runtime) <= room:
             return side
     return None
 
 
-def _thread_bytes(grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode) -> int:
+def _thread_bytes(
+    grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, runtime: RuntimeOptions
+) -> int:
     """A unit in work, the units above it that wait for their quadrants, and what is decoded for it."""
     unit = grid.unit
     open_units = sum(min(unit.y, shape.y) * min(unit.x, shape.x) for shape in grid.shapes[1:])
     level0 = min(unit.y, grid.shapes[0].y) * min(unit.x, grid.shapes[0].x)
-    units = unit.z * itemsize * (_UNITS_IN_WORK * level0 + open_units)
+    at_once = _UNITS_IN_WORK + (_UNITS_COMPARED if runtime.verify else 0)
+    units = unit.z * itemsize * (at_once * level0 + open_units)
     return units + scratch_bytes(overlap, level0) + 2 * decoded.largest

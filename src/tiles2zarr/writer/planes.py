@@ -128,7 +128,7 @@ class PlaneReader:
         """
         planes = self._planes
         tile = int(planes.tile[plane])
-        shape = self.shape(tile)
+        shape = self._tiles.shape(tile)
         index = PlaneIndex(int(planes.tile_t[plane]), int(planes.tile_c[plane]), int(planes.tile_z[plane]))
         uses = int(self._uses[plane])
         if self._loads_whole_tiles and shape.t * shape.c * shape.z > 1:
@@ -139,11 +139,10 @@ class PlaneReader:
             return pixels
         return self._cache.get((tile, index), uses, lambda: self._plane(tile, index, shape))
 
-    def shape(self, tile: int) -> TileShape:
-        """The extent of a tile."""
-        tiles = self._tiles
-        lengths = (tiles.length_t, tiles.length_c, tiles.length_z, tiles.length_y, tiles.length_x)
-        return TileShape(*(int(length[tile]) for length in lengths))
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The output's pixel type."""
+        return self._dtype
 
     def _plane(self, tile: int, index: PlaneIndex, shape: TileShape) -> NDArray[Any]:
         with self._naming(tile):
@@ -151,7 +150,7 @@ class PlaneReader:
         if pixels.shape != shape[3:]:
             found = " x ".join(map(str, pixels.shape))
             msg = (
-                f"{self._describe(tile)}: expected {shape.y} x {shape.x} px (height x width), "
+                f"{self.describe(tile)}: expected {shape.y} x {shape.x} px (height x width), "
                 f"found {found}: correct the tile's lengths"
             )
             raise SourceError(msg)
@@ -160,7 +159,7 @@ class PlaneReader:
     def _whole_tile(self, tile: int, shape: TileShape) -> NDArray[Any]:
         with self._naming(tile):
             data = self._tiles.loaders[tile].load_data(self._resource)
-        return self._typed(as_tczyx(data, shape, self._describe(tile)), tile)
+        return self._typed(as_tczyx(data, shape, self.describe(tile)), tile)
 
     @contextmanager
     def _naming(self, tile: int) -> Iterator[None]:
@@ -169,7 +168,7 @@ class PlaneReader:
             yield
         except OSError as error:
             reason = error.strerror or error
-            msg = f"{self._describe(tile)}: cannot be read: {reason}: check the file and its permissions"
+            msg = f"{self.describe(tile)}: cannot be read: {reason}: check the file and its permissions"
             raise SourceError(msg) from error
 
     def _typed(self, pixels: NDArray[Any], tile: int) -> NDArray[Any]:
@@ -177,13 +176,14 @@ class PlaneReader:
             return pixels
         if not np.can_cast(pixels.dtype, self._dtype, "safe"):
             msg = (
-                f"{self._describe(tile)}: expected pixels that fit {self._dtype}, "
+                f"{self.describe(tile)}: expected pixels that fit {self._dtype}, "
                 f"found {pixels.dtype}: set data_type to a type that holds both"
             )
             raise SourceError(msg)
         return pixels.astype(self._dtype)
 
-    def _describe(self, tile: int) -> str:
+    def describe(self, tile: int) -> str:
+        """A tile in a message: field of view, place and file."""
         return self._tiles.describe(tile, self._resource)
 
 

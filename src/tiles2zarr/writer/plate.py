@@ -13,6 +13,7 @@ from tiles2zarr.writer.groups import (
     ngff_attributes,
     read_attributes,
     read_ngff,
+    remove_parts,
     write_group,
 )
 from tiles2zarr.writer.lock import exclusive
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Key of the completion record in an image's attributes.
 RECORD = "tiles2zarr"
-_RECORDED = {"acquisition", "fingerprint", "options", "bytes"}
+_RECORDED = {"acquisition": int, "fingerprint": str, "options": dict, "bytes": int}
 
 
 def write_plates(zarr_dir: Path, images: Iterable[ImageInPlate], ngff_version: NgffVersion) -> None:
@@ -35,11 +36,14 @@ def write_plates(zarr_dir: Path, images: Iterable[ImageInPlate], ngff_version: N
         ngff_version: version of the metadata; a plate has one.
 
     Raises:
-        OutputError: a plate of another NGFF version is there, or something that is no plate.
+        OutputError: a plate of another NGFF version is there, or something that is no plate; nothing was written.
     """
     plates: dict[str, list[ImageInPlate]] = {}
     for image in images:
         plates.setdefault(image.plate_path, []).append(image)
+    remove_parts(zarr_dir)
+    for path in plates:  # before the first of them is touched
+        check_plate(zarr_dir / path, ngff_version)
     for path, members in plates.items():
         _write_plate(zarr_dir / path, members, ngff_version)
 
@@ -48,7 +52,7 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
     """Make sure that images of this version can be added.
 
     Raises:
-        OutputError: there is a plate of another NGFF version, or something that is no plate.
+        OutputError: there is a plate of another NGFF version, a damaged one, or something that is no plate.
     """
     if not os.path.lexists(plate):
         return
@@ -70,6 +74,7 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
             f"set omezarr_options.ngff_version to {found} or choose another plate name"
         )
         raise OutputError(msg)
+    _known_plate(plate)
 
 
 def completion_record(image: Path) -> dict[str, Any] | None:
@@ -78,18 +83,23 @@ def completion_record(image: Path) -> dict[str, Any] | None:
         record = (read_attributes(image) or {}).get(RECORD)
     except OutputError:
         return None
-    return record if isinstance(record, dict) and record.keys() >= _RECORDED else None
+    if not isinstance(record, dict):
+        return None
+    is_ours = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
+    return record if is_ours else None
 
 
 def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: NgffVersion) -> None:
-    check_plate(plate, ngff_version)
     plate.mkdir(parents=True, exist_ok=True)
     with exclusive(plate / ".plate.lock"):
         check_plate(plate, ngff_version)
-        known = read_ngff(plate).get("plate", {})
+        known = _known_plate(plate)
+        wells = {image.well_path: image for image in images}
+        for well in wells:
+            _listed(plate / well)  # a damaged one would fail each of its images in the end
         if not known:  # a plate without wells until they are there: whatever is killed, the next run takes up
             _write_metadata(plate, _plate_metadata(plate, known, (), ngff_version), ngff_version)
-        wells = {image.well_path: image for image in images}
+        _clear_parts(plate, wells.values())
         for row in {image.row for image in wells.values()}:
             if group_version(plate / row) is None:
                 write_group(plate / row, {}, ngff_version)
@@ -99,6 +109,49 @@ def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: Ngff
         metadata = _plate_metadata(plate, known, images, ngff_version)
         if metadata != known:
             _write_metadata(plate, metadata, ngff_version)
+
+
+def _clear_parts(plate: Path, wells: Iterable[ImageInPlate]) -> None:
+    """Remove what killed runs left half-written wherever runs write documents, images apart."""
+    tables = plate / "tables"
+    own = {folder for well in wells for folder in (plate / well.row, plate / well.well_path)}
+    for folder in (plate, tables, tables / "condition_table", *own):
+        remove_parts(folder)
+
+
+def _known_plate(plate: Path) -> dict[str, Any]:
+    """The metadata that a plate has; empty where it has none yet.
+
+    Raises:
+        OutputError: they are not what a plate has.
+    """
+    known = read_ngff(plate).get("plate", {})
+    if not isinstance(known, dict):
+        raise _misshapen(plate, "an object under plate")
+    for name, key, kind in (("rows", "name", str), ("columns", "name", str), ("acquisitions", "id", int)):
+        _entries(plate, known, name, key, kind)
+    for well in _entries(plate, known, "wells", "path", str):
+        if well["path"].count("/") != 1:
+            raise _misshapen(plate, "a row and a column, such as A/01, in the path of each of its wells")
+    return known
+
+
+def _entries(
+    group: Path, known: Mapping[str, Any], name: str, key: str, kind: type[str | int]
+) -> list[dict[str, Any]]:
+    """A list of objects in the metadata of a group, each with a key of a kind; empty where there is none."""
+    found = known.get(name, [])
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and isinstance(entry.get(key), kind) for entry in found
+    ):
+        raise _misshapen(group, f"a list of objects with {key} under {name}")
+    return found
+
+
+def _misshapen(group: Path, expected: str) -> OutputError:
+    return OutputError(
+        f"{group}: expected {expected} in its metadata, found something else: repair or remove it"
+    )
 
 
 def _write_metadata(plate: Path, metadata: Mapping[str, Any], ngff_version: NgffVersion) -> None:
@@ -115,13 +168,13 @@ def _plate_metadata(
     plate: Path, known: Mapping[str, Any], images: Sequence[ImageInPlate], ngff_version: NgffVersion
 ) -> dict[str, Any]:
     """What the plate held, and these images; sorted, so that the order of runs does not show."""
-    rows = {row["name"] for row in known.get("rows", ())} | {image.row for image in images}
+    wells = {well["path"] for well in known.get("wells", ())} | {image.well_path for image in images}
+    rows = {row["name"] for row in known.get("rows", ())} | {well.partition("/")[0] for well in wells}
     columns = {column["name"] for column in known.get("columns", ())} | {
-        f"{image.column:02d}" for image in images
+        well.partition("/")[2] for well in wells
     }
     row_names = sorted(rows, key=lambda name: (row_index(name) if name.isalpha() else 1000, name))
     column_names = sorted(columns, key=lambda name: (int(name) if name.isdecimal() else 10000, name))
-    wells = {well["path"] for well in known.get("wells", ())} | {image.well_path for image in images}
     places = sorted(
         (row_names.index(row), column_names.index(column))
         for row, column in (well.split("/") for well in wells)
@@ -147,32 +200,63 @@ def list_in_well(image: Path) -> None:
     """Add a finished image to the list of its well, together with any other that is finished.
 
     Needs no lock: whoever writes looks again afterwards, and writes again while an image is missing. Of
-    writers at the same time the last one to look sees all images.
+    writers at the same time the last one to look sees all images. What is listed already is believed, so that
+    thousands of images of one well do not read each other's records again and again.
+
+    Raises:
+        OutputError: the image is not there, or the well's metadata are damaged.
     """
     well = image.parent
     version = group_version(image)
     if version is None:
         msg = f"{image}: expected a finished image, found no group"
         raise OutputError(msg)
+    own = _entry(image)
     while True:
-        listed = read_ngff(well).get("well", {}).get("images", [])
-        finished = _finished(well, listed)
+        listed = _listed(well)
+        finished = _finished(well, listed, own)
         if finished == listed:
             return
         _write_well(well, finished, version)
 
 
-def _finished(well: Path, listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The entries of a well's images: ours by their completion records, others' as they were listed."""
-    entries = {entry["path"]: dict(entry) for entry in listed if (well / entry["path"]).is_dir()}
-    for folder in well.iterdir():
-        if not folder.name.startswith(".") and folder.is_dir():
-            record = completion_record(folder)
-            if record is not None:
-                entries[folder.name] = {"path": folder.name, "acquisition": record["acquisition"]}
-    return sorted(
-        entries.values(), key=lambda entry: (entry.get("acquisition", 0), len(entry["path"]), entry["path"])
-    )
+def _listed(well: Path) -> list[dict[str, Any]]:
+    """The images that a well lists."""
+    known = read_ngff(well).get("well", {})
+    if not isinstance(known, dict):
+        raise _misshapen(well, "an object under well")
+    return _entries(well, known, "images", "path", str)
+
+
+def _entry(image: Path) -> dict[str, Any] | None:
+    """What a well lists of a finished image of ours; None for any other folder."""
+    record = completion_record(image)
+    return {"path": image.name, "acquisition": record["acquisition"]} if record is not None else None
+
+
+def _finished(
+    well: Path, listed: Sequence[Mapping[str, Any]], own: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """The entries of a well's images: those listed as they are, others by their completion records."""
+    with os.scandir(well) as found:
+        folders = {entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()}
+    entries = {
+        entry["path"]: dict(entry)
+        for entry in listed
+        if entry["path"] in folders or (well / entry["path"]).is_dir()
+    }
+    unlisted = [
+        _entry(well / name) for name in folders - entries.keys() if own is None or name != own["path"]
+    ]
+    for entry in (*unlisted, own):
+        if entry is not None:
+            entries[entry["path"]] = dict(entry)
+    return sorted(entries.values(), key=_place_in_list)
+
+
+def _place_in_list(entry: Mapping[str, Any]) -> tuple[int, int, str]:
+    number, path = entry.get("acquisition"), entry["path"]
+    return number if isinstance(number, int) else 0, len(path), path
 
 
 def _write_well(well: Path, images: Sequence[Mapping[str, Any]], ngff_version: NgffVersion) -> None:

@@ -1,8 +1,9 @@
-"""The one-pass writer: every plane is decoded once, every chunk of every level is encoded and written once.
+"""The one-pass pyramid: every unit of level 0 is filled once, and every level follows from the one below.
 
-Units of level 0 are taken in Z-order by a few threads. A thread fills a unit, writes it, and halves it into
-its quadrant of the unit above. Whoever completes a unit's last quadrant writes that unit and goes on upwards.
-So only the units along one path to the top are open for each thread, and memory does not grow with the image.
+Units of level 0 are taken in Z-order by a few threads. A thread fills a unit, hands it to a sink, and halves it
+into its quadrant of the unit above. Whoever completes a unit's last quadrant hands on that unit and goes on
+upwards. So only the units along one path to the top are open for each thread, and memory does not grow with the
+image. The sink writes the units, or compares them with what is on disk.
 """
 
 from __future__ import annotations
@@ -11,26 +12,25 @@ import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tiles2zarr.writer.arrays import write_block
 from tiles2zarr.writer.halving import halve
-from tiles2zarr.writer.overlap import paint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import zarr
     from numpy.typing import NDArray
 
-    from tiles2zarr.core.placed_image import PlacedImage
-    from tiles2zarr.models import Axis, OverlapMode
-    from tiles2zarr.writer.digest import Level0Digest
-    from tiles2zarr.writer.grid import Grid, UnitIndex
-    from tiles2zarr.writer.overlap import Piece
-    from tiles2zarr.writer.planes import Coverage, PlaneReader
+    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
+
+
+class LevelSink(Protocol):
+    """Takes the units of all levels, in any order and from any thread; each exactly once."""
+
+    def put(self, level: int, unit: UnitIndex, extent: Extent, block: NDArray[Any]) -> None:
+        """Take the pixels of a unit (axes z, y, x), which lie at `extent` of the level."""
 
 
 @dataclass(slots=True)
@@ -41,66 +41,53 @@ class _OpenUnit:
     missing: int
 
 
-class PyramidWriter:
-    """Writes all levels of one image."""
+class Pyramid:
+    """All levels of one image, unit by unit."""
 
     def __init__(
         self,
-        placed: PlacedImage,
         grid: Grid,
-        coverage: Coverage,
-        reader: PlaneReader,
-        arrays: Sequence[zarr.Array[Any]],
-        axes: Sequence[Axis],
-        overlap: OverlapMode,
-        digest: Level0Digest,
+        units: Sequence[UnitIndex],
+        fill: Callable[[UnitIndex], NDArray[Any]],
+        sink: LevelSink,
     ) -> None:
-        """Prepare to write.
+        """Prepare to build.
 
         Args:
-            placed: tiles at pixel offsets.
             grid: levels and units.
-            coverage: which unit needs which planes.
-            reader: decodes them.
-            arrays: one for each level.
-            axes: the axes of the arrays.
-            overlap: which pixel is kept where tiles overlap.
-            digest: takes note of every chunk of level 0.
+            units: the units of level 0 that may hold any pixel, in the order of work.
+            fill: the pixels of a unit of level 0, axes z, y, x; called once for each, from any thread.
+            sink: takes the units of all levels.
         """
-        self._placed = placed
         self._grid = grid
-        self._coverage = coverage
-        self._reader = reader
-        self._arrays = arrays
-        self._axes = axes
-        self._overlap = overlap
-        self._digest = digest
-        self._quadrants = _quadrants(coverage.units, grid.levels)
+        self._units = units
+        self._fill = fill
+        self._sink = sink
+        self._quadrants = _quadrants(units, grid.levels)
         self._open: dict[tuple[int, UnitIndex], _OpenUnit] = {}
         self._lock = threading.Lock()
 
-    def write(self, threads: int, progress: Callable[[int], None]) -> None:
-        """Write everything.
+    def build(self, threads: int, progress: Callable[[int], None]) -> None:
+        """Build everything.
 
         Args:
             threads: how many units are in work at a time.
-            progress: called with the number of pixels of level 0 written since the last call, by any thread.
+            progress: called with the number of pixels of level 0 done since the last call, by any thread.
         """
 
-        def write_one(unit: UnitIndex) -> None:
-            progress(self._write_unit(unit))
+        def build_one(unit: UnitIndex) -> None:
+            progress(self._build_from(unit))
 
         if threads == 1:
-            for unit in self._coverage.units:
-                write_one(unit)
+            for unit in self._units:
+                build_one(unit)
         else:
-            _in_threads(write_one, iter(self._coverage.units), threads)
+            _in_threads(build_one, iter(self._units), threads)
 
-    def _write_unit(self, unit: UnitIndex) -> int:
+    def _build_from(self, unit: UnitIndex) -> int:
+        """Hand on a unit of level 0, and those above it that it completes; its number of pixels."""
         block = self._fill(unit)
-        extent = self._grid.extent(0, unit)
-        self._digest.add(unit, extent, block)
-        write_block(self._arrays[0], self._axes, unit, extent, block)
+        self._sink.put(0, unit, self._grid.extent(0, unit), block)
         pixels = block.size
         for level in range(1, self._grid.levels):
             unit, complete = self._halve_into_parent(level, unit, block)
@@ -108,38 +95,8 @@ class PyramidWriter:
                 break
             block = complete
             if block.size:
-                write_block(self._arrays[level], self._axes, unit, self._grid.extent(level, unit), block)
+                self._sink.put(level, unit, self._grid.extent(level, unit), block)
         return pixels
-
-    def _fill(self, unit: UnitIndex) -> NDArray[Any]:
-        """The pixels of a unit of level 0, axes z, y, x."""
-        z, y, x = self._grid.extent(0, unit)
-        block = np.zeros((z.stop - z.start, y.stop - y.start, x.stop - x.start), self._arrays[0].dtype)
-        planes = self._coverage.planes_of[unit]
-        depths = self._coverage.planes.z[planes]
-        for depth in range(z.start, z.stop):
-            pieces = [self._piece(int(plane), y, x) for plane in planes[depths == depth]]
-            paint(block[depth - z.start], pieces, self._overlap)
-        return block
-
-    def _piece(self, plane: int, y: slice, x: slice) -> Piece:
-        """The part of a plane that lies within the given rows and columns."""
-        tile = self._coverage.planes.tile[plane]
-        top, left = int(self._placed.y[tile]), int(self._placed.x[tile])
-        shape = self._reader.shape(int(tile))
-        rows = slice(max(y.start, top), min(y.stop, top + shape.y))
-        columns = slice(max(x.start, left), min(x.stop, left + shape.x))
-        target = (
-            slice(rows.start - y.start, rows.stop - y.start),
-            slice(columns.start - x.start, columns.stop - x.start),
-        )
-
-        def fetch() -> NDArray[Any]:
-            return self._reader.read(plane)[
-                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-            ]
-
-        return target, fetch
 
     def _halve_into_parent(
         self, level: int, unit: UnitIndex, block: NDArray[Any]

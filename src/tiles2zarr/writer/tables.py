@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tiles2zarr.errors import OutputError
 from tiles2zarr.models import BackendType
 from tiles2zarr.writer import csv_cells
 from tiles2zarr.writer.groups import NgffVersion, read_attributes, write_bytes, write_group
@@ -92,9 +93,13 @@ def condition_table(conditions: Mapping[str, Sequence[Scalar]]) -> Table:
 def write_tables(
     folder: Path, tables: Sequence[Table], ngff_version: NgffVersion, backend: BackendType
 ) -> None:
-    """Write tables into the ``tables`` group of an image or plate; other tables of the group stay."""
+    """Write tables into the ``tables`` group of an image or plate; other tables of the group stay.
+
+    Raises:
+        OutputError: the metadata of the group are damaged.
+    """
     group = folder / "tables"
-    known = (read_attributes(group) or {}).get("tables", [])
+    known = listed_tables(group)
     for table in tables:
         place = group / table.name
         if backend is BackendType.CSV:
@@ -105,6 +110,19 @@ def write_tables(
             _write_anndata(place, table)
     names = [*known, *(table.name for table in tables if table.name not in known)]
     write_group(group, {"tables": names}, ngff_version)
+
+
+def listed_tables(group: Path) -> list[str]:
+    """The names of the tables that a ``tables`` group lists; none where there is no group.
+
+    Raises:
+        OutputError: its metadata are damaged.
+    """
+    known = (read_attributes(group) or {}).get("tables", [])
+    if not isinstance(known, list):
+        msg = f"{group}: expected a list of names under tables, found something else: repair or remove it"
+        raise OutputError(msg)
+    return known
 
 
 def _attributes(table: Table, backend: BackendType) -> dict[str, str]:

@@ -1,0 +1,338 @@
+"""`tiles2zarr validate` and `--verify` as users run them: what is whole passes, what is not is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import ngio
+import numpy as np
+import pytest
+import tifffile
+
+import tiles2zarr
+from tests.table_plates import TablePlate, pixels_of, small_plate
+from tests.test_cli_convert import converted, run
+from tests.writer.test_comparison import chunk_files, flip
+from tiles2zarr.writer import arrays
+from tiles2zarr.writer.groups import read_attributes, write_json
+
+VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
+# One chunk for each plane of a field of view.
+CHUNKS = (
+    "--set",
+    'omezarr_options.chunks={"mode":"Same as FOV","z_chunk":1}',
+    "--set",
+    "omezarr_options.num_levels=2",
+)
+
+
+def validated(*arguments: object) -> tuple[int, dict[str, Any]]:
+    done = run("validate", *arguments, "--json")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, document
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> TablePlate:
+    made = small_plate(tmp_path / "source")
+    made.write()
+    converted(made.folder, tmp_path / "zarr", "--plate-name", "P", *CHUNKS)
+    return made
+
+
+@VERSIONS
+@pytest.mark.parametrize("extra", [(), ("--set", "grouping=Per-FOV"), ("--set", "overlap_mode=Mean")])
+def test_a_fresh_plate_conforms_and_is_identical(
+    version: str, extra: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = small_plate(tmp_path / "source", times=2).write()
+    converted(source, tmp_path / "zarr", *extra, "--set", f"omezarr_options.ngff_version={version}")
+    plate = tmp_path / "zarr" / "source.zarr"
+    images = 4 if "grouping=Per-FOV" in extra else 2
+    expected = {"conforms": True, "identical": True, "differences": [], "findings": [], "images": images}
+    for store in (plate, tmp_path / "zarr"):
+        assert validated(store, "--against", source) == (0, expected)
+        assert validated(store) == (0, expected | {"identical": None})
+
+
+def test_one_image_of_a_plate(plate: TablePlate, tmp_path: Path) -> None:
+    code, document = validated(tmp_path / "zarr/P.zarr/A/01/0", "--against", plate.folder)
+    assert (code, document["identical"], document["images"]) == (0, True, 1)
+
+
+def test_images_of_their_own(tmp_path: Path) -> None:
+    made = TablePlate(tmp_path / "source")
+    for name in ("slides/7", "8"):
+        made.add(
+            f"{name[-1]}.tif", pixels_of(int(name[-1])), image_path=name, fov_name="F", start_x=0, start_y=0
+        )
+    made.write()
+    converted(made.folder, tmp_path / "zarr")
+    for store in (tmp_path / "zarr", tmp_path / "zarr/slides/7.zarr"):
+        code, document = validated(store, "--against", made.folder)
+        assert (code, document["conforms"], document["identical"]) == (0, True, True)
+
+
+def test_acquisitions_of_different_sources_are_told_apart(plate: TablePlate, tmp_path: Path) -> None:
+    second = small_plate(tmp_path / "second", fields=1)
+    second.write()
+    converted(
+        second.folder, tmp_path / "zarr", "--plate-name", "P", "--acquisition-id", 1, "--mode", "Extend"
+    )
+    code, document = validated(tmp_path / "zarr/P.zarr/A/01/1", "--against", second.folder)
+    assert (code, document["identical"]) == (0, True)
+    code, document = validated(tmp_path / "zarr/P.zarr/A/01/1", "--against", plate.folder)
+    assert (code, document["identical"]) == (1, False)
+
+
+def test_every_flipped_bit_names_image_level_chunk_and_tile(plate: TablePlate, tmp_path: Path) -> None:
+    images = [tmp_path / f"zarr/P.zarr/{well}/0" for well in ("A/01", "B/02")]
+    for image in images:
+        for file in chunk_files(image):
+            level, _, chunk = file.relative_to(image).as_posix().partition("/")
+            before = file.read_bytes()
+            flip(file, len(before) - 1)
+            code, document = validated(tmp_path / "zarr", "--against", plate.folder)
+            assert (code, document["conforms"], document["identical"]) == (1, True, False)
+            (found,) = document["differences"]
+            assert (found["image"], found["level"], found["chunk"]) == (str(image), int(level), chunk)
+            c, z, _, x = (int(number) for number in chunk.split("/"))
+            well = image.parts[-3] + image.parts[-2]
+            tile = f"{well}_f{x}_t0_c{c}_z{z}.tif" if level == "0" else f"_t0_c{c}_z{z}.tif"
+            assert found["tile"].endswith(tile)
+            file.write_bytes(before)
+    assert validated(tmp_path / "zarr", "--against", plate.folder)[0] == 0
+
+
+def test_swapped_and_missing_chunks(plate: TablePlate, tmp_path: Path) -> None:
+    image = tmp_path / "zarr/P.zarr/A/01/0/0"
+    a, b, lost = image / "0/0/0/0", image / "1/1/0/1", image / "0/1/0/0"
+    kept = a.read_bytes()
+    shutil.copy(b, a)
+    b.write_bytes(kept)
+    lost.unlink()
+    code, document = validated(tmp_path / "zarr/P.zarr", "--against", plate.folder)
+    assert code == 1
+    found = [
+        (each["level"], each["chunk"], each["kind"], Path(each["tile"]).name)
+        for each in document["differences"]
+    ]
+    assert found == [
+        (0, "0/0/0/0", "different-pixels", "A01_f0_t0_c0_z0.tif"),
+        (0, "0/1/0/0", "missing-chunk", "A01_f0_t0_c0_z1.tif"),
+        (0, "1/1/0/1", "different-pixels", "A01_f1_t0_c1_z1.tif"),
+    ]
+
+
+def test_a_changed_source_file(plate: TablePlate, tmp_path: Path) -> None:
+    changed = plate.folder / "B02_f1_t0_c1_z0.tif"
+    pixels = plate.pixels[changed.name].copy()
+    pixels[3, 4] += 40
+    tifffile.imwrite(changed, pixels, photometric="minisblack")
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder)
+    assert code == 1
+    assert [(each["level"], each["chunk"]) for each in document["differences"]] == [
+        (0, "1/0/0/1"),
+        (1, "1/0/0/0"),
+    ]
+    for each in document["differences"]:
+        assert each["image"].endswith("P.zarr/B/02/0")
+        assert each["tile"].endswith(f"/{changed.name}")
+    (noticed,) = document["findings"]
+    assert noticed["code"] == "changed-source"
+    assert changed.name in noticed["message"]
+    # Without a source the plate is still what was written.
+    assert validated(tmp_path / "zarr")[0] == 0
+
+
+def test_a_touched_source_file_with_the_same_pixels_is_identical(plate: TablePlate, tmp_path: Path) -> None:
+    os.utime(plate.folder / "B02_f1_t0_c1_z0.tif")
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder)
+    assert (code, document["identical"]) == (0, True)
+    assert [finding["code"] for finding in document["findings"]] == ["changed-source"]
+
+
+def test_a_lost_source_file(plate: TablePlate, tmp_path: Path) -> None:
+    (plate.folder / "A01_f0_t0_c0_z0.tif").unlink()
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder)
+    assert (code, document["identical"], document["differences"]) == (1, False, [])
+    (lost,) = [finding for finding in document["findings"] if finding["severity"] == "error"]
+    assert lost["code"] == "missing-file"
+    assert "A01_f0_t0_c0_z0.tif" in lost["where"]
+
+
+def test_a_lost_image(plate: TablePlate, tmp_path: Path) -> None:
+    lost = tmp_path / "zarr/P.zarr/A/01/0"
+    shutil.rmtree(lost)
+    code, document = validated(tmp_path / "zarr/P.zarr", "--against", plate.folder)
+    assert code == 1
+    assert document["differences"] == [
+        {"image": str(lost), "level": None, "chunk": None, "tile": None, "kind": "missing-image"}
+    ]
+    assert document["conforms"] is False  # its well still lists it
+    assert str(lost) == document["findings"][0]["where"]
+
+
+def test_another_source(plate: TablePlate, tmp_path: Path) -> None:
+    other = small_plate(tmp_path / "other", wells=(("C", 7),)).write()
+    code, document = validated(tmp_path / "zarr", "--against", other)
+    assert (code, document["identical"]) == (1, False)
+    assert {finding["code"] for finding in document["findings"]} == {"unknown-image"}
+
+
+# Conformance
+
+
+@VERSIONS
+def test_metadata_that_do_not_conform_are_named(version: str, tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "source").write()
+    converted(
+        source, tmp_path / "zarr", "--plate-name", "P", "--set", f"omezarr_options.ngff_version={version}"
+    )
+    image = tmp_path / "zarr/P.zarr/A/01/0"
+    name = ".zattrs" if version == "0.4" else "zarr.json"
+    document = json.loads((image / name).read_bytes())
+    ngff = document if version == "0.4" else document["attributes"]["ome"]
+    del ngff["multiscales"][0]["axes"][-1]["name"]
+    write_json(image / name, document)
+    code, found = validated(tmp_path / "zarr")
+    assert (code, found["conforms"]) == (1, False)
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["where"]) == ("not-conforming", str(image))
+    assert "axes" in finding["message"]
+
+
+def test_an_image_that_somebody_else_wrote_conforms_or_not(tmp_path: Path) -> None:
+    ngio.create_ome_zarr_from_array(
+        tmp_path / "theirs.zarr", np.zeros((8, 8), np.uint8), pixelsize=1, levels=1
+    )
+    code, document = validated(tmp_path / "theirs.zarr")
+    assert (code, document["conforms"], document["identical"]) == (0, True, None)
+    code, document = validated(tmp_path / "theirs.zarr", "--against", tmp_path)
+    assert (code, document["identical"]) == (1, False)
+    shutil.rmtree(tmp_path / "theirs.zarr" / "0")
+    assert validated(tmp_path / "theirs.zarr")[1]["conforms"] is False
+
+
+def test_labels_are_looked_at(plate: TablePlate, tmp_path: Path) -> None:
+    image = tmp_path / "zarr/P.zarr/A/01/0"
+    ngio.open_ome_zarr_container(image).derive_label("nuclei")
+    assert validated(image)[0] == 0
+    attributes = read_attributes(image / "labels/nuclei") or {}
+    del attributes["multiscales"]
+    write_json(image / "labels/nuclei/.zattrs", attributes)
+    code, document = validated(image)
+    assert (code, document["findings"][0]["where"]) == (1, str(image / "labels/nuclei"))
+
+
+def test_what_is_no_ome_zarr(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, document = validated(tmp_path / "empty")
+    assert (code, document["conforms"]) == (1, False)
+    done = run("validate", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert "nowhere: expected a folder with OME-Zarr, found none" in done.stderr
+
+
+def test_what_an_interrupted_run_left_is_said(plate: TablePlate, tmp_path: Path) -> None:
+    (tmp_path / "zarr/P.zarr/A/01/.1.staging").mkdir()
+    code, document = validated(tmp_path / "zarr")
+    assert code == 0
+    assert [finding["code"] for finding in document["findings"]] == ["left-behind"]
+
+
+def test_a_finished_image_that_its_well_does_not_list_is_said(plate: TablePlate, tmp_path: Path) -> None:
+    well = tmp_path / "zarr/P.zarr/A/01"
+    write_json(well / ".zattrs", {"well": {"images": [], "version": "0.4"}})
+    code, document = validated(tmp_path / "zarr")
+    (finding,) = document["findings"]
+    assert (code, finding["code"], finding["where"]) == (0, "left-behind", str(well / "0"))
+
+
+def test_what_people_read(plate: TablePlate, tmp_path: Path) -> None:
+    done = run("validate", tmp_path / "zarr", "--against", plate.folder)
+    assert done.stdout.strip() == "conforms; every pixel of every level equals its source (2 images)"
+    flip(tmp_path / "zarr/P.zarr/A/01/0/0/0/0/0/1", -1)
+    done = run("validate", tmp_path / "zarr", "--against", plate.folder)
+    first, last = done.stdout.strip().splitlines()
+    assert first.startswith(
+        f"different-pixels: {tmp_path}/zarr/P.zarr/A/01/0 level 0 chunk 0/0/0/1, of P.zarr/A/01/0, "
+    )
+    assert last == "conforms; 1 difference in 2 images"
+
+
+def test_the_same_from_python(plate: TablePlate, tmp_path: Path) -> None:
+    validation = tiles2zarr.validate(tmp_path / "zarr", against=plate.folder)
+    assert (validation.is_sound, validation.conforms, validation.identical) == (True, True, True)
+
+
+# Verified conversion
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_verified_conversion_says_so(workers: int, tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "source").write()
+    document = converted(source, tmp_path / "zarr", "--verify", "--workers", workers)
+    assert [image["verified"] for image in document["images"]] == [True, True]
+    record = (read_attributes(tmp_path / "zarr/source.zarr/A/01/0") or {})["tiles2zarr"]
+    assert record["verified"] is True
+    again = converted(source, tmp_path / "zarr", "--verify", "--mode", "Extend")
+    assert [(image["status"], image["verified"]) for image in again["images"]] == [("skipped", True)] * 2
+
+
+def test_extend_with_verify_finds_damage_in_what_is_complete(plate: TablePlate, tmp_path: Path) -> None:
+    flip(tmp_path / "zarr/P.zarr/A/01/0/0/0/0/0/1", -1)
+    done = run(
+        "convert",
+        plate.folder,
+        tmp_path / "zarr",
+        "--plate-name",
+        "P",
+        *CHUNKS,
+        "--mode",
+        "Extend",
+        "--verify",
+        "--json",
+    )
+    assert done.returncode == 1
+    bad, good = json.loads(done.stdout)["images"]
+    assert (bad["status"], bad["verified"], good["status"], good["verified"]) == (
+        "failed",
+        False,
+        "skipped",
+        True,
+    )
+    assert "level 0, chunk 0/0/0/1, of P.zarr/A/01/0" in bad["error"]
+
+
+def test_what_the_disk_lost_is_not_published(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "source").write()
+    write_block = arrays.write_block
+
+    def loses_a_bit(array: Any, axes: Any, unit: Any, extent: Any, block: Any) -> None:
+        if (
+            array.store_path.store.root.as_posix().endswith("/0")
+            and ".0.staging" in str(array.store_path)
+            and "/B/" in str(array.store_path)
+        ):
+            block = block.copy()
+            block[-1, -1, -1] ^= 1
+        write_block(array, axes, unit, extent, block)
+
+    with patch.object(arrays, "write_block", loses_a_bit):
+        done = run("convert", source, tmp_path / "zarr", "--verify", "--json")
+    assert done.returncode == 1
+    good, bad = json.loads(done.stdout)["images"]
+    assert (good["status"], good["verified"], bad["status"], bad["verified"]) == (
+        "converted",
+        True,
+        "failed",
+        False,
+    )
+    assert "expected on disk what the source has, found" in bad["error"]
+    assert not (tmp_path / "zarr/source.zarr/B/02/0").exists()
