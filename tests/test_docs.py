@@ -24,6 +24,19 @@ def test_the_page_of_options_is_made_from_the_code() -> None:
     assert made.stdout == page, "run: python dev/options_page.py > docs/options.md"
 
 
+def test_the_page_of_errors_is_made_from_the_code() -> None:
+    made = subprocess.run(
+        [sys.executable, REPOSITORY / "dev" / "errors_page.py"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    page = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert made.stdout == page, "run: python dev/errors_page.py > docs/errors.md"
+
+
 def test_the_converter_page_runs(tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "converter.md").read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
