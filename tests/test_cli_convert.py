@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import ngio
 import numpy as np
 import pytest
 import tifffile
@@ -119,6 +122,56 @@ def test_the_report_of_the_run_stands_beside_the_plate(tmp_path: Path) -> None:
     refused = run("convert", plate.folder, tmp_path / "out", "--plate-name", "P")
     assert refused.returncode == 2
     assert json.loads((tmp_path / "out" / "conversion_report.json").read_bytes()) == again
+
+
+def test_the_report_says_what_was_run(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate")
+    document = converted(plate.write(), tmp_path / "x" / ".." / "out", "--plate-name", "P", "--workers", 2)
+    about = document["run"]
+    assert (about["source"], about["destination"]) == (str(plate.folder), str(tmp_path / "out"))
+    assert (about["mode"], about["format"], about["workers"]) == ("No Overwrite", "table", 2)
+    assert about["options"]["omezarr_options"]["num_levels"] == 5
+    assert datetime.fromisoformat(about["started"]).tzinfo is not None
+
+
+def test_files_that_are_gone_are_filled_when_asked_for(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate")
+    plate.write()
+    lost = plate.folder / "A01_f1_t0_c1_z0.tif"
+    lost.unlink()
+    fill = ("--plate-name", "P", "--set", "missing_tiles=Fill")
+    refused = run("convert", plate.folder, tmp_path / "out", "--plate-name", "P")
+    assert refused.returncode == 2
+    assert "set missing_tiles to Fill" in refused.stderr
+
+    document = converted(plate.folder, tmp_path / "out", *fill)
+
+    assert [(finding["code"], finding["severity"]) for finding in document["findings"]] == [
+        ("missing-file", "warning"),
+        ("missing-plane", "warning"),
+    ]
+    assert all(
+        lost.name in finding["where"] or "FOV_1" in finding["where"] for finding in document["findings"]
+    )
+    pixels = level(tmp_path / "out/P.zarr/A/01/0")
+    assert not pixels[1, 0, :, 16:].any()
+    np.testing.assert_array_equal(pixels[1, 0, :, :16], plate.pixels["A01_f0_t0_c1_z0.tif"])
+    image = ngio.open_ome_zarr_container(tmp_path / "out/P.zarr/A/01/0", mode="r")
+    gaps = image.get_table("gaps").dataframe
+    assert gaps[["fov_name", "c", "t", "z_start", "z_stop", "known"]].values.tolist() == [
+        ["FOV_1", 1, 0, 0, 1, "no"]
+    ]
+    again = converted(plate.folder, tmp_path / "out", *fill, "--mode", "Extend", "--verify")
+    assert [image["status"] for image in again["images"]] == ["skipped"] * 2
+
+
+def test_a_destination_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate")
+    dest = os.fsdecode(os.fsencode(tmp_path) + b"/out\xff")
+    done = run("convert", plate.write(), dest)
+    assert done.returncode == 2
+    assert "expected a destination whose name is UTF-8" in done.stderr
+    assert not os.path.exists(dest)
 
 
 def test_a_report_that_cannot_be_written_is_said(tmp_path: Path) -> None:

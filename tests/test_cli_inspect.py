@@ -54,6 +54,7 @@ def test_a_sound_plate(tmp_path: Path) -> None:
         "tiles": 8,
         "gaps": 0,
         "cost": first["cost"],
+        "existing": None,
     }
     each = {"bytes_in": 8 * 12 * 16 * 2, "bytes_out": 4064, "files_out": 34, "peak_memory_mb": 134.2}
     assert [image["cost"] for image in document["images"]] == [each, each]
@@ -71,7 +72,14 @@ def test_a_destination_is_looked_at_too(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     assert abs(document["cost"]["bytes_free"] - free) < 0.1 * free
     assert [finding["code"] for finding in document["findings"]] == ["output-exists"] * 2
-    assert inspected(run(*looking, tmp_path / "zarr", "--mode", "Extend"))["findings"] == []
+    extended = inspected(run(*looking, tmp_path / "zarr", "--mode", "Extend"))
+    assert extended["findings"] == []
+    assert [image["existing"] for image in extended["images"]] == ["complete"] * 2
+    assert (extended["cost"]["bytes_in"], extended["cost"]["files_out"]) == (0, 0)
+    replaced = inspected(run(*looking, tmp_path / "zarr", "--mode", "Overwrite"))
+    assert [image["existing"] for image in replaced["images"]] == ["replaced"] * 2
+    said = run("inspect", source, "--plate-name", "P", "--dest", tmp_path / "zarr", "--mode", "Extend").stdout
+    assert "2 of 2 images complete already" in said
     assert inspected(run(*looking, tmp_path / "not" / "there"))["findings"] == []
     assert not (tmp_path / "not").exists()
 

@@ -54,7 +54,8 @@ def test_a_fresh_plate_conforms_and_is_identical(
     converted(source, tmp_path / "zarr", *extra, "--set", f"omezarr_options.ngff_version={version}")
     plate = tmp_path / "zarr" / "source.zarr"
     images = 4 if "grouping=Per-FOV" in extra else 2
-    expected = {"conforms": True, "identical": True, "differences": [], "findings": [], "images": images}
+    expected = {"conforms": True, "identical": True, "differences": [], "findings": []}
+    expected |= {"images_found": images, "images_checked": images}
     for store in (plate, tmp_path / "zarr"):
         assert validated(store, "--against", source) == (0, expected)
         assert validated(store) == (0, expected | {"identical": None})
@@ -62,7 +63,7 @@ def test_a_fresh_plate_conforms_and_is_identical(
 
 def test_one_image_of_a_plate(plate: TablePlate, tmp_path: Path) -> None:
     code, document = validated(tmp_path / "zarr/P.zarr/A/01/0", "--against", plate.folder)
-    assert (code, document["identical"], document["images"]) == (0, True, 1)
+    assert (code, document["identical"], document["images_checked"]) == (0, True, 1)
 
 
 def test_images_of_their_own(tmp_path: Path) -> None:
@@ -84,10 +85,73 @@ def test_acquisitions_of_different_sources_are_told_apart(plate: TablePlate, tmp
     converted(
         second.folder, tmp_path / "zarr", "--plate-name", "P", "--acquisition-id", 1, "--mode", "Extend"
     )
-    code, document = validated(tmp_path / "zarr/P.zarr/A/01/1", "--against", second.folder)
-    assert (code, document["identical"]) == (0, True)
-    code, document = validated(tmp_path / "zarr/P.zarr/A/01/1", "--against", plate.folder)
+    for source, number in ((plate.folder, 0), (second.folder, 1)):
+        code, document = validated(tmp_path / "zarr", "--against", source, "--acquisition-id", number)
+        assert (code, document["identical"]) == (0, True)
+        assert (document["images_found"], document["images_checked"]) == (4, 2)
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder)
     assert (code, document["identical"]) == (1, False)
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder, "--acquisition-id", 7)
+    assert (code, document["findings"][0]["code"]) == (1, "unknown-image")
+
+
+def test_nested_names_are_told_apart(tmp_path: Path) -> None:
+    made = TablePlate(tmp_path / "source")
+    for number, name in enumerate(("a", "sub/a", "sub/sub/a")):
+        made.add(f"{number}.tif", pixels_of(number), image_path=name, fov_name="F", start_x=0, start_y=0)
+    made.write()
+    converted(made.folder, tmp_path / "zarr")
+    code, document = validated(tmp_path / "zarr", "--against", made.folder)
+    assert (code, document["identical"], document["images_checked"]) == (0, True, 3)
+
+
+def test_conversions_with_different_options_side_by_side(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "source").write()
+    converted(source, tmp_path / "zarr/a", "--plate-name", "P")
+    converted(source, tmp_path / "zarr/b", "--plate-name", "P", "--set", "grouping=Per-FOV")
+    code, document = validated(tmp_path / "zarr", "--against", source)
+    assert (code, document["identical"], document["images_checked"]) == (0, True, 6)
+
+
+@pytest.mark.parametrize("name", ["Q.zarr", "plate without suffix"])
+def test_a_renamed_plate(name: str, plate: TablePlate, tmp_path: Path) -> None:
+    (tmp_path / "zarr/P.zarr").rename(tmp_path / "zarr" / name)
+    code, document = validated(tmp_path / "zarr", "--against", plate.folder)
+    assert (code, document["identical"]) == (0, True)
+
+
+def test_a_condition_table_is_not_needed_again(plate: TablePlate, tmp_path: Path) -> None:
+    table = tmp_path / "conditions.csv"
+    table.write_text("row,column,drug\nA,1,DMSO\nB,2,taxol\n")
+    converted(plate.folder, tmp_path / "other", "--set", f"acquisition.condition_table_path={table}")
+    table.unlink()
+    code, document = validated(tmp_path / "other", "--against", plate.folder)
+    assert (code, document["identical"]) == (0, True)
+
+
+def test_the_memory_limit_may_be_raised(plate: TablePlate, tmp_path: Path) -> None:
+    store = tmp_path / "zarr"
+    for against in ((), ("--against", plate.folder)):
+        done = run("validate", store, *against, "--memory-limit", "110MiB")
+        assert done.returncode == 2
+        assert "raise memory_limit_gib" in done.stderr
+        assert run("validate", store, *against, "--memory-limit", "1GiB").returncode == 0
+
+
+def test_a_refusal_is_a_document_too(tmp_path: Path) -> None:
+    code, document = validated(tmp_path / "nowhere")
+    error = (
+        f"{tmp_path}/nowhere: expected a folder with OME-Zarr, found none: "
+        "give an image, a plate, or a folder of them"
+    )
+    assert code == 2
+    assert document == {
+        "conforms": False,
+        "identical": None,
+        "differences": [],
+        "findings": [],
+        "error": error,
+    }
 
 
 def test_every_flipped_bit_names_image_level_chunk_and_tile(plate: TablePlate, tmp_path: Path) -> None:
@@ -97,14 +161,14 @@ def test_every_flipped_bit_names_image_level_chunk_and_tile(plate: TablePlate, t
             level, _, chunk = file.relative_to(image).as_posix().partition("/")
             before = file.read_bytes()
             flip(file, len(before) - 1)
-            code, document = validated(tmp_path / "zarr", "--against", plate.folder)
-            assert (code, document["conforms"], document["identical"]) == (1, True, False)
-            (found,) = document["differences"]
-            assert (found["image"], found["level"], found["chunk"]) == (str(image), int(level), chunk)
+            validation = tiles2zarr.validate(tmp_path / "zarr", against=plate.folder)
+            assert (validation.conforms, validation.identical) == (True, False)
+            (found,) = validation.differences
+            assert (found.image, found.level, found.chunk) == (str(image), int(level), chunk)
             c, z, _, x = (int(number) for number in chunk.split("/"))
             well = image.parts[-3] + image.parts[-2]
             tile = f"{well}_f{x}_t0_c{c}_z{z}.tif" if level == "0" else f"_t0_c{c}_z{z}.tif"
-            assert found["tile"].endswith(tile)
+            assert str(found.tile).endswith(tile)
             file.write_bytes(before)
     assert validated(tmp_path / "zarr", "--against", plate.folder)[0] == 0
 
@@ -213,10 +277,97 @@ def test_an_image_that_somebody_else_wrote_conforms_or_not(tmp_path: Path) -> No
     )
     code, document = validated(tmp_path / "theirs.zarr")
     assert (code, document["conforms"], document["identical"]) == (0, True, None)
+    assert [finding["severity"] for finding in document["findings"]] == ["info"]
+    assert run("validate", tmp_path / "theirs.zarr").stdout.endswith(
+        "conforms; no pixels were compared (1 image)\n"
+    )
     code, document = validated(tmp_path / "theirs.zarr", "--against", tmp_path)
     assert (code, document["identical"]) == (1, False)
     shutil.rmtree(tmp_path / "theirs.zarr" / "0")
     assert validated(tmp_path / "theirs.zarr")[1]["conforms"] is False
+
+
+@VERSIONS
+@pytest.mark.parametrize("what", ["plate", "well", "image"])
+def test_what_is_listed_must_be_what_it_is_listed_as(version: str, what: str, tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "source").write()
+    options = ("--plate-name", "P", "--set", f"omezarr_options.ngff_version={version}")
+    converted(source, tmp_path / "zarr", *options)
+    key, place = {"plate": ("plate", ""), "well": ("well", "A/01"), "image": ("multiscales", "A/01/0")}[what]
+    group = tmp_path / "zarr/P.zarr" / place
+    file = group / (".zattrs" if version == "0.4" else "zarr.json")
+    document = json.loads(file.read_bytes())
+    del (document if version == "0.4" else document["attributes"]["ome"])[key]
+    write_json(file, document)
+
+    for against in ((), ("--against", source)):
+        code, found = validated(tmp_path / "zarr", *against)
+        assert (code, found["conforms"]) == (1, False)
+        assert str(group) in [finding["where"] for finding in found["findings"]]
+    if what == "image":
+        done = run("convert", source, tmp_path / "zarr", *options, "--mode", "Extend")
+        assert done.returncode == 2
+        assert "found one without a whole record of tiles2zarr" in done.stderr
+
+
+def test_a_well_that_its_plate_does_not_list_is_said(plate: TablePlate, tmp_path: Path) -> None:
+    file = tmp_path / "zarr/P.zarr/.zattrs"
+    document = json.loads(file.read_bytes())
+    del document["plate"]["wells"][0]
+    write_json(file, document)
+    _, found = validated(tmp_path / "zarr")
+    assert [(finding["code"], finding["where"]) for finding in found["findings"]] == [
+        ("left-behind", str(tmp_path / "zarr/P.zarr/A/01"))
+    ]
+
+
+def test_a_well_without_images_is_said(plate: TablePlate, tmp_path: Path) -> None:
+    well = tmp_path / "zarr/P.zarr/A/01"
+    shutil.rmtree(well / "0")
+    write_json(well / ".zattrs", {"well": {"images": [], "version": "0.4"}})
+    code, found = validated(tmp_path / "zarr")
+    assert (code, found["findings"][0]["code"], found["findings"][0]["where"]) == (
+        0,
+        "left-behind",
+        str(well),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "severity"),
+    [
+        ({"level0": None}, "info"),
+        ({"options": {"foo": 1}}, "warning"),
+    ],
+)
+def test_an_image_whose_record_cannot_be_followed_is_said_to_be_unchecked(
+    change: dict[str, Any], severity: str, plate: TablePlate, tmp_path: Path
+) -> None:
+    image = tmp_path / "zarr/P.zarr/A/01/0"
+    attributes = read_attributes(image) or {}
+    attributes["tiles2zarr"] |= change
+    write_json(image / ".zattrs", attributes)
+    code, found = validated(tmp_path / "zarr")
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["severity"], finding["where"]) == ("unknown-image", severity, str(image))
+    assert (code, found["images_found"], found["images_checked"]) == (0, 2, 1)
+    code, found = validated(tmp_path / "zarr", "--against", plate.folder)
+    assert (code, found["identical"]) == (1, False)
+
+
+@pytest.mark.parametrize("paths", [("1", "0"), ("0",)])
+def test_levels_that_are_listed_in_another_way_are_not_said_to_be_checked(
+    paths: tuple[str, ...], plate: TablePlate, tmp_path: Path
+) -> None:
+    image = tmp_path / "zarr/P.zarr/A/01/0"
+    attributes = read_attributes(image) or {}
+    (multiscale,) = attributes["multiscales"]
+    known = {dataset["path"]: dataset for dataset in multiscale["datasets"]}
+    multiscale["datasets"] = [known[path] for path in paths]
+    write_json(image / ".zattrs", attributes)
+    code, found = validated(image, "--against", plate.folder)
+    assert (code, found["identical"]) == (1, False)
+    assert found["differences"][0]["kind"] == "different-metadata"
 
 
 def test_labels_are_looked_at(plate: TablePlate, tmp_path: Path) -> None:

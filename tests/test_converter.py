@@ -123,6 +123,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
     record = (read_attributes(this.target) or {})["tiles2zarr"]
     assert set(record) == {
         "version",
+        "encoder",
         "acquisition",
         "fingerprint",
         "sources",

@@ -88,4 +88,4 @@ def test_moved_tiles_are_other_tiles(plate: TablePlate, tmp_path: Path) -> None:
 def test_an_image_that_is_not_ours(plate: TablePlate, tmp_path: Path) -> None:
     write_group(tmp_path / "zarr/P.zarr/A/01/0", {"multiscales": []}, "0.4")
     (line,) = refusals(plate.folder, tmp_path / "zarr")
-    assert "found one that tiles2zarr did not finish: " in line
+    assert "found one without a whole record of tiles2zarr: " in line

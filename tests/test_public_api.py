@@ -25,7 +25,8 @@ MEMBERS = """
     OptionsError OutputError OutputExistsError OverlapMode OverwriteMode PixelHeader PixelSizeModel
     PlacementError Plan PlaneIndex PreflightError RangeFilter RegexExcludeFilter RegexIncludeFilter
     RuntimeOptions ShardingStrategy SingleImage SourceError StageOrientation
-    StagePositionCorrections Tile TileShape TiledImage Tiles2ZarrError TilingMode UnknownFormatError Validation VerificationError
+    StagePositionCorrections Tile TileShape TiledImage Tiles2ZarrError TilingMode UnknownFormatError
+    Validation VerificationError
     WellExcludeFilter WellIncludeFilter ZOffsetRemoval __version__ begin convert convert_image
     converters_tools_models default_axes_builder generic_compute_task hcs_images_from_dataframe
     inspect join_url_paths plan setup_images_for_conversion single_images_from_dataframe

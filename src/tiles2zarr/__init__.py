@@ -56,12 +56,14 @@ if TYPE_CHECKING:
         join_url_paths,
         setup_images_for_conversion,
     )
+    from tiles2zarr.inspection.differences import (
+        ImageDifference,
+    )
     from tiles2zarr.inspection.inspect import (
         Inspection,
         inspect,
     )
     from tiles2zarr.inspection.validate import (
-        ImageDifference,
         Validation,
         validate,
     )
@@ -234,7 +236,7 @@ _HOMES = {
     "FixedSizeChunking": "tiles2zarr.models",
     "FovBasedChunking": "tiles2zarr.models",
     "Grouping": "tiles2zarr.models",
-    "ImageDifference": "tiles2zarr.inspection.validate",
+    "ImageDifference": "tiles2zarr.inspection.differences",
     "ImageInPlate": "tiles2zarr.models",
     "ImageListUpdateDict": "tiles2zarr.fractal.image_list",
     "ImageLoaderInterface": "tiles2zarr.models",

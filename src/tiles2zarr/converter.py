@@ -33,6 +33,7 @@ from tiles2zarr.planning import (
     plan,
 )
 from tiles2zarr.version import __version__
+from tiles2zarr.writer.arrays import encoder
 from tiles2zarr.writer.commit import staged
 from tiles2zarr.writer.conditions import check_conditions, write_conditions
 from tiles2zarr.writer.image import (
@@ -155,7 +156,7 @@ def convert_image(
         with staged(job.target, waiting=lambda: progress(0)) as staging:
             if is_complete(job):
                 if job.options.runtime.verify:
-                    _refuse_differences(job, compare(job, share=share, progress=progress))
+                    _verify(job, job.target, _lay_out(job)[0], share, progress)
                 result = _result(job, "skipped", job.target, started)
             else:
                 _refuse_existing(job)
@@ -187,15 +188,13 @@ def _refuse_existing(job: ImageJob) -> None:
         raise OutputExistsError(msg)
 
 
-def compare(
-    job: ImageJob, *, share: int = 1, progress: Callable[[int], None] = lambda _: None
-) -> list[Difference]:
-    """Compare the image of a job, as it is on disk, with its source: every byte of every chunk. Changes nothing.
+def compare(job: ImageJob) -> list[Difference]:
+    """Compare the image of a job, as it is on disk, with its source. Changes nothing.
+
+    Every pixel of every level, and every byte of every chunk where the codecs are those that it was written with.
 
     Args:
         job: what the image should be.
-        share: how many images this process works on at the same time.
-        progress: called with the number of pixels of level 0 compared since the last call, from any thread.
 
     Returns:
         every chunk that is not what it should be; none for an identical image.
@@ -203,19 +202,32 @@ def compare(
     Raises:
         SourceError: a tile cannot be read, or is not what it should be.
         PreflightError: the tiles do not make an image.
+        OptionsError: one unit of work does not fit the memory limit.
+        OutputError: the temporary folder cannot be written.
     """
     layout, _ = _lay_out(job)
-    return compare_files(job.target, layout, job.resource, layout.memory.shared(share), progress)
+    record = completion_record(job.target)
+    compare_image = compare_files if record is not None and record["encoder"] == encoder() else compare_pixels
+    return compare_image(job.target, layout, job.resource, layout.memory, lambda _: None)
 
 
-def _refuse_differences(job: ImageJob, differences: Sequence[Difference]) -> None:
-    """Make sure that an image that was read back is what it should be."""
+def _verify(
+    job: ImageJob, folder: Path, layout: ImageLayout, share: int, progress: Callable[[int], None]
+) -> None:
+    """Read an image back.
+
+    Raises:
+        VerificationError: it is not what its source has.
+    """
+    memory = layout.memory.shared(share)
+    differences = compare_pixels(folder, layout, job.resource, memory, progress)
     if differences:
         first = differences[0]
-        where = f"level {first.level}, chunk {first.chunk}, of {first.tile or 'no tile'}"
+        chunk = f", chunk {first.chunk}" if first.chunk is not None else ""
+        tile = f", of {first.tile}" if first.tile is not None else ""
         msg = (
-            f"{job.image.path}: expected on disk what the source has, found {len(differences)} chunks that "
-            f"differ, the first in {where} ({first.kind}): check disk and memory, then convert it again with "
+            f"{job.image.path}: expected on disk what the source has, found {len(differences)} differences, the first "
+            f"in level {first.level}{chunk}{tile} ({first.kind}): check disk and memory, then convert it again with "
             "mode Overwrite"
         )
         raise VerificationError(msg)
@@ -231,24 +243,29 @@ def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], No
     tables = list(_further_tables(job.image, gaps))
     digest = write_image(folder, layout, job.resource, tables, layout.memory.shared(share), progress)
     if options.runtime.verify:
-        memory = layout.memory.shared(share)
-        _refuse_differences(job, compare_pixels(folder, layout, job.resource, memory, progress))
+        _verify(job, folder, layout, share, progress)
     if job.source_digest() != sources:
         msg = f"{job.image.path}: its source files changed while they were converted: run again once they are complete"
         raise SourceError(msg)
-    record = {
+    size = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
+    write_metadata(folder, layout, windows, _record(job, layout, sources, digest.value(), size))
+
+
+def _record(job: ImageJob, layout: ImageLayout, sources: str, level0: str, size: int) -> dict[str, Any]:
+    """The completion record of an image: what it was made from, how, and what came out."""
+    return {
         "version": __version__,
+        "encoder": encoder(),
         "acquisition": getattr(job.image.collection, "acquisition", 0),
         "fingerprint": job.fingerprint(sources),
         "sources": sources,
-        "level0": digest.value(),
-        "verified": options.runtime.verify,
-        "bytes": sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()),
+        "level0": level0,
+        "verified": job.options.runtime.verify,
+        "bytes": size,
         "format": job.format,
         "tiling": layout.placed.tiling,
-        "options": recorded_options(options),
+        "options": recorded_options(job.options),
     }
-    write_metadata(folder, layout, windows, record)
 
 
 def _lay_out(job: ImageJob) -> tuple[ImageLayout, Sequence[Gap]]:

@@ -45,6 +45,14 @@ class Finding:
     where: str
     message: str
 
+    @classmethod
+    def of(cls, code: str, error: Tiles2ZarrError) -> Finding:
+        """An error as a finding: what stands before "expected", or else before the first colon, is where it is."""
+        where, found, message = str(error).partition(": expected ")
+        if not found:
+            where, _, message = str(error).partition(": ")
+        return cls("error", code, where, f"expected {message}" if found else message)
+
     def as_dict(self) -> dict[str, str]:
         """The finding as it stands in JSON documents."""
         return asdict(self)
@@ -159,6 +167,10 @@ CODES: Mapping[str, FindingCode] = {
         "The images are complete, but the report of the run could not be written.",
         "Free space or grant access; the report is also printed.",
     ),
+    "unusable-output": FindingCode(
+        "The destination cannot take the result: a plate of another OME-Zarr version, or damaged metadata or tables.",
+        "Repair or remove what is named, or choose another plate name or destination.",
+    ),
     "wrong-axes": FindingCode(
         "Tiles extend along an axis that the acquisition's axes leave out.",
         "Add the axis, or leave the tiles out.",
@@ -207,7 +219,7 @@ class OutputExistsError(OutputError):
 
 
 class ConversionError(Tiles2ZarrError):
-    """One image failed while it was converted; nothing of it was published."""
+    """One image failed while it was converted."""
 
 
 class VerificationError(ConversionError):

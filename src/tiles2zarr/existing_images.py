@@ -55,13 +55,13 @@ def files_changed_since(job: ImageJob) -> Iterator[Path]:
 def _difference(job: ImageJob) -> str:
     record = completion_record(job.target)
     if record is None:
-        return "one that tiles2zarr did not finish"
+        return "one without a whole record of tiles2zarr"
     changed = list(_changed_options(record["options"], recorded_options(job.options)))
     if changed:
-        return f"one made with other options ({_some(changed)})"
+        return f"one made with other options ({some(changed)})"
     if record.get("sources") != job.source_digest():
         named = [str(file) for file in files_changed_since(job)]
-        which = f" ({_some(named)} changed since)" if named else ""
+        which = f" ({some(named)} changed since)" if named else ""
         return f"one made from other source files{which}"
     return "one made from other tiles (their files, places, channels, pixel size or conditions)"
 
@@ -82,6 +82,7 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", value
 
 
-def _some(named: list[str]) -> str:
+def some(named: list[str]) -> str:
+    """The first few of many, and how many more there are."""
     more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     return ", ".join(named[:_MOST_NAMED]) + more

@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tiles2zarr.assembly.contrast import sample_windows
 from tiles2zarr.assembly.filters import apply_filters
 from tiles2zarr.assembly.gaps import Gap, find_gaps, never_acquired
 from tiles2zarr.assembly.headers import read_headers
+from tiles2zarr.assembly.lost_files import without_lost_files
 from tiles2zarr.assembly.structure import check_structure, gap_findings, is_plausible, uneven_extents
 from tiles2zarr.core.job import DeclaredGap, ImageJob
 from tiles2zarr.core.tiled_image import tiled_image_from_tiles
@@ -27,7 +28,6 @@ from tiles2zarr.errors import (
     PlacementError,
     PreflightError,
     SourceError,
-    Tiles2ZarrError,
 )
 from tiles2zarr.existing_images import is_complete, why_it_exists
 from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode
@@ -39,7 +39,7 @@ from tiles2zarr.writer.image import layout_image
 from tiles2zarr.writer.plate import check_plate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tiles2zarr.core.placed_image import PlacedImage
@@ -104,6 +104,7 @@ class PlannedImage:
         layout: how it will be written; None where it cannot.
         gaps: planes without a tile.
         bytes_in: bytes of pixels of its tiles, uncompressed.
+        existing: what is in its place: this very image, one to be replaced, or nothing that may stay or go.
     """
 
     job: ImageJob
@@ -111,6 +112,12 @@ class PlannedImage:
     layout: ImageLayout | None
     gaps: tuple[Gap, ...]
     bytes_in: int
+    existing: Literal["complete", "replaced"] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.existing == "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,10 @@ def plan(
     Raises:
         SourceError: a source cannot be read at all.
         OptionsError: options that contradict the sources.
+        OutputError: the destination has a name that Zarr cannot write.
     """
+    if zarr_dir is not None:
+        _refuse_unwritable_name(zarr_dir)
     findings: list[Finding] = []
     images: list[PlannedImage] = []
     for acquisition in acquisitions:
@@ -171,11 +181,9 @@ def plan(
         findings += noticed
     findings += _twice(images)
     if zarr_dir is not None:
-        complete = {planned.job.zarr_url for planned in images if is_complete(planned.job)}
-        findings += _output_findings(images, zarr_dir, complete)
-        findings += _room_findings(
-            [image for image in images if image.job.zarr_url not in complete], zarr_dir
-        )
+        images = [replace(planned, existing=_existing(planned.job)) for planned in images]
+        findings += _output_findings(images, zarr_dir)
+        findings += _room_findings([planned for planned in images if not planned.is_complete], zarr_dir)
     return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
 
 
@@ -207,6 +215,9 @@ def jobs_of(
         )
     )
     tiles = apply_filters(with_conditions(scan.tiles, scan.conditions), chosen.filters)
+    lost: tuple[Finding, ...] = ()
+    if options.missing_tiles is MissingTiles.FILL:
+        tiles, lost = without_lost_files(tiles, scan.resource)
     per_fov = options.grouping is Grouping.PER_FOV
     images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
     options = options.model_copy(update={"acquisition": chosen})
@@ -223,7 +234,7 @@ def jobs_of(
         )
         for image in images
     ]
-    return compared(jobs), list(scan.findings)
+    return compared(jobs), [*scan.findings, *lost]
 
 
 def draft(job: ImageJob) -> Draft:
@@ -232,7 +243,7 @@ def draft(job: ImageJob) -> Draft:
         placed = place_image(job.image, job.options)
     except PlacementError as error:
         code = "implausible-extent" if isinstance(error, ImplausibleExtentError) else "displaced"
-        return Draft(None, (), (_finding(code, error),))
+        return Draft(None, (), (Finding.of(code, error),))
     findings = [*displacements(placed, job.options), *check_structure(placed, job.resource)]
     if _has_errors(findings):
         return Draft(placed, (), tuple(findings))
@@ -285,7 +296,7 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
         try:
             windows = sample_windows(images, resources)
         except SourceError as error:
-            findings.append(_finding("unreadable-file", error))
+            findings.append(Finding.of("unreadable-file", error))
         else:
             images = [replace(image, windows=windows) for image in images]
     planned = []
@@ -304,7 +315,7 @@ def _layout(
     try:
         return layout_image(each.placed, image.data_type, options), []
     except OptionsError as error:
-        return None, [_finding("memory-limit", error)]
+        return None, [Finding.of("memory-limit", error)]
 
 
 def _gaps(job: ImageJob, placed: PlacedImage) -> list[Gap]:
@@ -315,6 +326,16 @@ def _gaps(job: ImageJob, placed: PlacedImage) -> list[Gap]:
         reasons[gap.fov_name, gap.c, t, z] = gap.reason
     never = job.never if job.never is not None else never_acquired([placed])
     return find_gaps(placed, never, reasons)
+
+
+def _refuse_unwritable_name(zarr_dir: Path) -> None:
+    try:
+        str(zarr_dir).encode()
+    except UnicodeEncodeError as error:
+        msg = (
+            f"{zarr_dir}: expected a destination whose name is UTF-8, found other bytes: choose another name"
+        )
+        raise OutputError(msg) from error
 
 
 def _twice(images: Sequence[PlannedImage]) -> Iterator[Finding]:
@@ -330,15 +351,19 @@ def _twice(images: Sequence[PlannedImage]) -> Iterator[Finding]:
         seen.add(path)
 
 
-def _output_findings(
-    images: Sequence[PlannedImage], zarr_dir: Path, complete: Collection[str]
-) -> Iterator[Finding]:
+def _existing(job: ImageJob) -> Literal["complete", "replaced"] | None:
+    if job.mode is OverwriteMode.OVERWRITE:
+        return "replaced" if os.path.lexists(job.target) else None
+    return "complete" if is_complete(job) else None
+
+
+def _output_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
     """What the destination has against the plan."""
     versions: dict[str, Any] = {}
     for planned in images:
         job = planned.job
         is_there = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
-        if is_there and not (job.mode is OverwriteMode.EXTEND and job.zarr_url in complete):
+        if is_there and not (job.mode is OverwriteMode.EXTEND and planned.is_complete):
             yield Finding("error", "output-exists", job.image.path, why_it_exists(job))
         if isinstance(job.image.collection, ImageInPlate):
             versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
@@ -348,7 +373,7 @@ def _output_findings(
         try:
             check()
         except OutputError as error:
-            yield _finding("output-exists", error)
+            yield Finding.of("unusable-output", error)
 
 
 def _room_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
@@ -365,7 +390,7 @@ def _room_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[F
 
 def free_bytes(zarr_dir: Path) -> int | None:
     """The room on the disk of a destination, which need not exist yet; None where nobody can tell."""
-    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if folder.is_dir()), None)
+    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if os.path.isdir(folder)), None)
     return shutil.disk_usage(existing).free if existing is not None else None
 
 
@@ -381,9 +406,3 @@ def image_bytes(planned: PlannedImage) -> int:
 
 def _has_errors(findings: Iterable[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
-
-
-def _finding(code: str, error: Tiles2ZarrError) -> Finding:
-    """An error as a finding: what stands before the first colon is where it is."""
-    where, _, message = str(error).partition(": ")
-    return Finding("error", code, where, message)

@@ -119,7 +119,9 @@ def test_a_row_that_is_none_is_refused_by_name(cell: Any) -> None:
 
 
 def test_an_empty_row_is_refused() -> None:
-    assert "row 3 (c.tif), column row: expected a text, found" in refusal(row=["A", "B", None])
+    assert "row 3 (c.tif), column row: expected a text of 1 to 1000 characters" in refusal(
+        row=["A", "B", None]
+    )
 
 
 def test_a_field_is_one_whether_its_name_is_a_number_or_a_text() -> None:

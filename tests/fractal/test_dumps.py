@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,7 @@ from tiles2zarr.fractal.dumps import (
     write_dump,
 )
 from tiles2zarr.models import ConverterOptions
+from tiles2zarr.writer.lock import left_behind
 
 if TYPE_CHECKING:
     from tiles2zarr.core.job import ImageJob
@@ -203,6 +206,37 @@ def test_what_a_killed_init_left_goes_with_the_next_and_that_of_others_stays(
         with new_run(tmp_path) as own:
             names = {path.name for path in (tmp_path / FOLDER).iterdir()}
     assert names == {done.name, live.name, f"{live.name}.lock", own.name, f"{own.name}.lock"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the files of locks")
+def test_what_a_killed_init_left_and_cannot_be_removed_now_goes_with_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True)
+    dead = Path(killed.stdout.strip())
+    lock = dead.with_suffix(".lock")
+
+    def unable(folder: Path, ignore_errors: bool = False) -> None:
+        assert (folder, ignore_errors) == (dead, False)
+        (folder / "0.json").unlink()
+        raise PermissionError(errno.EBUSY, "busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", unable)
+        with new_run(tmp_path) as other:
+            assert dead.is_dir()
+            assert lock.exists()
+
+    def watched(folder: Path, ignore_errors: bool = False) -> None:
+        with left_behind(lock) as is_dead:
+            assert not is_dead  # it is held
+        assert lock.exists()
+        folder.rmdir()
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    with new_run(tmp_path) as own:
+        names = {path.name for path in (tmp_path / FOLDER).iterdir()}
+    assert names == {other.name, own.name, f"{own.name}.lock"}
 
 
 def test_work_orders_of_other_runs_for_the_very_image_go_with_it(

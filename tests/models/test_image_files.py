@@ -431,6 +431,35 @@ def test_an_unknown_compression_is_refused_by_number(image: Path) -> None:
     assert_refused(image, "compression 12345")
 
 
+def test_a_predictor_of_other_pixels_is_refused_from_the_header(image: Path) -> None:
+    for predictor in (3, 99):
+        tifffile.imwrite(image, noise(8, 9), metadata=None, compression="lzw", predictor=2)
+        change_tag(image, "Predictor", predictor)
+        assert_refused(image, f"predictor {predictor} for pixels of uint16")
+
+
+def test_fax_of_more_than_one_bit_is_refused_from_the_header(image: Path) -> None:
+    tifffile.imwrite(image, noise(8, 9), metadata=None)
+    change_tag(image, "Compression", 4)
+    assert_refused(image, "fax", "1 bit")
+
+
+def test_a_file_that_ends_within_a_standard_tag_is_truncated_and_a_private_tag_may_lie(image: Path) -> None:
+    pixels = noise(8, 9)
+    for code, is_whole in ((305, False), (40_000, True)):
+        tifffile.imwrite(
+            image, pixels, metadata=None, extratags=[(65_000, 2, 12, "a long text", True)], software=False
+        )
+        with tifffile.TiffFile(image) as tif:
+            entry = tif.pages.first.tags[65_000].offset
+        patch(image, entry, struct.pack("<H", code))
+        patch(image, entry + 8, struct.pack("<I", image.stat().st_size - 5))
+        if is_whole:
+            np.testing.assert_array_equal(read_plane(image, 0), pixels)
+        else:
+            assert_refused(image, "truncated")
+
+
 def test_uncompressed_pixels_with_a_predictor_are_refused_since_readers_disagree_about_them(
     image: Path,
 ) -> None:
@@ -460,6 +489,10 @@ def refused_pictures() -> dict[str, tuple[bytes, str]]:
         ),
         "PNG with a huge claim": (cases.png(2**31 - 1, 2**31 - 1, 8, 0, b"\0\1\2"), "claims"),
         "PNG with a claim beyond its bytes": (cases.png(40_000, 40_000, 8, 0, b"\0\1\2"), "claims"),
+        "PNG with another width than its checksum says": (
+            cases.png(2, 1, 8, 0, b"\0\1\2").replace(struct.pack(">II", 2, 1), struct.pack(">II", 3, 1)),
+            "checksum",
+        ),
         "PNG of no columns": (cases.png(0, 1, 8, 0, b"\0"), "at least one pixel"),
         "JPEG of CMYK": (imagecodecs.jpeg8_encode(colors, colorspace="cmyk", outcolorspace="cmyk"), "CMYK"),
         "JPEG of 12 bits": (jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :], "12 bits"),

@@ -88,7 +88,7 @@ def test_a_whole_document_survives_json() -> None:
             "compression_level": 7,
             "table_backend": "anndata",
         },
-        "runtime": {"memory_limit_gib": 1.5, "threads": 2},
+        "runtime": {"memory_limit_gib": 1.5, "threads": 2, "verify": True},
         "acquisition": {
             "channels": [
                 {"channel_label": "GFP", "wavelength_id": "488", "color": "00FF00", "window": [0.0, 9.0]}

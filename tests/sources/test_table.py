@@ -627,7 +627,9 @@ def test_paths_within_the_folder_become_relative_to_it(folder: Path, written: st
 def test_a_path_that_leaves_the_folder_is_refused_by_row(folder: Path, path: str) -> None:
     write(folder, ROW, ROW | {"file_path": path, "fov_name": "2"})
     message = refusal(folder)
-    assert f"tiles table, row 2 ({path}): expected a file in {folder}, found one outside" in message
+    assert (
+        f"{folder / 'tiles.csv'}, row 2 ({path}): expected a file in {folder}, found one outside" in message
+    )
     assert "allow_outside" in message
 
 
@@ -649,6 +651,35 @@ def test_a_symbolic_link_out_of_the_folder_is_refused_and_one_within_it_is_not(
     assert "row 2 (outside/a.tif): expected a file in" in refusal(folder)
     assert "through a symbolic link" in refusal(folder)
     assert len(scan(folder, allow_outside=True).tiles) == 2
+
+
+def test_a_file_that_is_a_symbolic_link_out_of_the_folder_is_refused_and_one_within_it_is_not(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.tif").write_bytes(b"x")
+    (folder / "data").mkdir()
+    (folder / "data" / "inside.tif").symlink_to(folder / "store")
+    (folder / "data" / "outside.tif").symlink_to(tmp_path / "other.tif")
+    assert len(scan(write(folder, ROW | {"file_path": "data/inside.tif"})).tiles) == 1
+    write(folder, ROW, ROW | {"file_path": "data/outside.tif"})
+    assert "row 2 (data/outside.tif): expected a file in" in refusal(folder)
+    assert "through a symbolic link" in refusal(folder)
+    assert len(scan(folder, allow_outside=True).tiles) == 2
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "a\u202eb", "a\u2028b", "x" * 1001])
+def test_a_name_that_breaks_hides_in_or_turns_a_line_of_text_is_refused_by_row(
+    folder: Path, name: str
+) -> None:
+    message = refusal(write(folder, ROW, ROW | {"fov_name": name}))
+    assert message.startswith(f"{folder / 'tiles.csv'}, row 2 (")
+    assert "column fov_name: expected a text of 1 to 1000 characters" in message
+    assert message.isprintable()
+
+
+def test_a_position_beyond_any_stage_is_refused_by_row(folder: Path) -> None:
+    message = refusal(write(folder, ROW, ROW | {"start_x": 1e300}))
+    assert "column start_x: expected a number from -1e+18 to 1e+18, found 1e+300" in message
 
 
 def test_a_folder_reached_through_a_symbolic_link_holds_its_own_files(folder: Path, tmp_path: Path) -> None:
@@ -720,7 +751,7 @@ def test_a_plate_name_that_is_no_folder_name_is_refused(folder: Path) -> None:
 def test_an_image_path_that_is_no_name_is_refused_by_row(folder: Path, name: str) -> None:
     write(folder, SINGLE, SINGLE | {"image_path": name, "file_path": "b.tif"})
     message = refusal(folder)
-    assert "tiles table, row 2 (b.tif): image_path: " in message
+    assert "tiles.csv, row 2 (b.tif): image_path: " in message
     assert "is no valid Zarr name" in message
 
 

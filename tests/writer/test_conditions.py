@@ -10,8 +10,10 @@ import pytest
 from tests.layouts import Layout, TileSpec
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import BackendType, ImageInPlate, SingleImage
+from tiles2zarr.writer import conditions
 from tiles2zarr.writer.conditions import check_conditions, write_conditions
 from tiles2zarr.writer.csv_cells import load
+from tiles2zarr.writer.groups import write_group
 from tiles2zarr.writer.plate import write_plates
 from tiles2zarr.writer.tables import condition_table, write_tables
 
@@ -100,6 +102,74 @@ def test_without_attributes_there_is_no_table(tmp_path: Path) -> None:
     single = Layout((TileSpec(0, 0, 4, 4, attributes={"a": 1}),), collection=SingleImage(image_path="s"))
     write_conditions(tmp_path, [single.image()], "0.4")
     assert not list((tmp_path / "P.zarr").glob("tables*"))
+
+
+def files_of(plate: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(plate)): file.read_bytes() for file in plate.rglob("*") if file.is_file()}
+
+
+def test_rows_of_images_of_the_run_that_have_no_attributes_go_and_those_of_others_stay(
+    tmp_path: Path,
+) -> None:
+    run(
+        tmp_path, *(image("A", column, drug=f"x{column}") for column in (1, 2, 3)), image("A", 1, 1, drug="y")
+    )
+    assert run(tmp_path, image("A", 1), image("A", 2, dose=5)) == {
+        "row": ["A", "A", "A"],
+        "column": [1, 2, 3],
+        "acquisition": [1, 0, 0],
+        "path_in_well": ["1", "0", "0"],
+        "drug": ["y", None, "x3"],
+        "dose": [None, 5, None],
+    }
+    found = run(tmp_path, image("A", 3), image("C", 1))
+    assert found["column"] == [1, 2]
+    assert found["drug"] == ["y", None]
+
+
+@VERSIONS
+def test_a_table_whose_last_row_went_has_none_and_can_be_read(version: str, tmp_path: Path) -> None:
+    run(tmp_path, image("A", 1, drug="x"), version=version)
+    empty = {"row": [], "column": [], "acquisition": [], "path_in_well": []}
+    assert run(tmp_path, image("A", 1), version=version) == empty
+    table = ngio.open_ome_zarr_plate(tmp_path / "P.zarr", mode="r").get_table("condition_table")
+    assert table.dataframe.empty
+    assert run(tmp_path, image("A", 1, drug="y"), version=version)["drug"] == ["y"]
+
+
+def test_a_run_without_attributes_writes_and_locks_nothing_where_it_has_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwanted(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(conditions, "exclusive", unwanted)
+    monkeypatch.setattr(conditions, "write_tables", unwanted)
+    assert run(tmp_path, image("A", 1)) == {}
+    monkeypatch.undo()
+    before = run(tmp_path, image("A", 1, drug="x"))
+    monkeypatch.setattr(conditions, "exclusive", unwanted)
+    monkeypatch.setattr(conditions, "write_tables", unwanted)
+    assert run(tmp_path, image("A", 2), image("A", 1, 1)) == before
+
+
+@pytest.mark.parametrize("content", ["row,column\nA,1\n", "nonsense", ""])
+def test_a_table_that_is_not_ours_does_not_stop_a_run_without_attributes(
+    content: str, tmp_path: Path
+) -> None:
+    run(tmp_path, image("A", 1, drug="a"))
+    plate = tmp_path / "P.zarr"
+    (plate / "tables" / "condition_table" / "table.csv").write_text(content)
+    before = files_of(plate)
+    write_conditions(tmp_path, [image("A", 1)], "0.4")
+    assert files_of(plate) == before
+
+
+def test_a_damaged_list_of_tables_is_found_before_rows_are_to_go(tmp_path: Path) -> None:
+    run(tmp_path, image("A", 1, drug="a"))
+    write_group(tmp_path / "P.zarr" / "tables", {"tables": {}}, "0.4")
+    with pytest.raises(OutputError, match="expected a list of names under tables"):
+        check_conditions(tmp_path, [image("A", 1)])
 
 
 def test_a_table_that_another_program_wrote_anew_keeps_its_rows(tmp_path: Path) -> None:

@@ -112,6 +112,40 @@ def test_a_lock_is_left_behind_by_the_killed_only(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_lock_that_was_left_behind_stays_for_the_next_if_the_block_fails(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    lock.touch()
+    for _ in range(2):
+        with pytest.raises(ArithmeticError), left_behind(lock) as is_dead:
+            assert is_dead
+            raise ArithmeticError
+        assert lock.exists()
+    with left_behind(lock) as is_dead:
+        assert is_dead
+    assert not lock.exists()
+
+
+@posix
+def test_a_lock_that_was_left_behind_is_held_until_its_file_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / ".lock"
+    lock.touch()
+    remove, was_free = type(lock).unlink, []
+
+    def asked(file: Path) -> None:
+        with left_behind(file) as is_dead:
+            was_free.append(is_dead)
+        remove(file)
+
+    monkeypatch.setattr(type(lock), "unlink", asked)
+    with left_behind(lock) as is_dead:
+        assert is_dead
+    assert was_free == [False]
+    assert not lock.exists()
+
+
+@posix
 def test_a_lock_whose_file_cannot_be_removed_is_free_nevertheless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import ngio
@@ -20,12 +23,10 @@ from tests.layouts import stored
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import ImageInPlate
 from tiles2zarr.writer import groups
+from tiles2zarr.writer import lock as locks
 from tiles2zarr.writer import plate as plates
-from tiles2zarr.writer.groups import read_attributes, read_ngff, write_group
+from tiles2zarr.writer.groups import ngff_attributes, read_attributes, read_ngff, write_group
 from tiles2zarr.writer.plate import RECORD, check_plate, completion_record, list_in_well, write_plates
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,9 +43,17 @@ def finish(folder: Path, image: ImageInPlate | str, version: Any = "0.4", acquis
     """Put a finished image into a plate; it has no pixels."""
     path = folder / (image if isinstance(image, str) else image.path())
     number = acquisition if isinstance(image, str) else image.acquisition
-    record = {"acquisition": number, "fingerprint": "", "options": {}, "bytes": 0}
-    write_group(path, {RECORD: record}, version)
+    write_finished(path, record(number), version)
     return path
+
+
+def record(acquisition: int = 0) -> dict[str, Any]:
+    texts = dict.fromkeys(("fingerprint", "level0", "encoder", "format"), "")
+    return {"acquisition": acquisition, "options": {}, "bytes": 0, **texts}
+
+
+def write_finished(folder: Path, own: Any, version: Any = "0.4") -> None:
+    write_group(folder, {**ngff_attributes({"multiscales": [{}]}, version), RECORD: own}, version)
 
 
 def listed(well: Path) -> list[str]:
@@ -321,10 +330,26 @@ def test_a_well_whose_metadata_are_damaged_is_refused(metadata: Any, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "record", [[], {}, {"acquisition": "0", "fingerprint": "", "options": {}, "bytes": 0}, "text"]
+    "other",
+    [
+        [],
+        {},
+        "text",
+        {**record(), "acquisition": "0"},
+        *({name: value for name, value in record().items() if name != left_out} for left_out in record()),
+    ],
 )
-def test_an_image_with_another_record_is_somebody_else_s(record: Any, tmp_path: Path) -> None:
-    write_group(tmp_path, {RECORD: record}, "0.4")
+@VERSIONS
+def test_an_image_with_another_record_is_somebody_else_s(version: Any, other: Any, tmp_path: Path) -> None:
+    write_finished(tmp_path / "ours", record(), version)
+    assert completion_record(tmp_path / "ours") == record()
+    write_finished(tmp_path / "theirs", other, version)
+    assert completion_record(tmp_path / "theirs") is None
+
+
+@VERSIONS
+def test_a_record_in_a_group_that_is_no_image_is_none(version: Any, tmp_path: Path) -> None:
+    write_group(tmp_path, {RECORD: record()}, version)
     assert completion_record(tmp_path) is None
 
 
@@ -350,21 +375,97 @@ def test_images_that_finish_at_the_same_time_are_all_listed(version: Any, tmp_pa
         assert listed(well) == [str(number) for number in range(round_ * 6 + 6)]
 
 
-def test_a_writer_whose_list_is_out_of_date_writes_again(tmp_path: Path) -> None:
-    """The interleaving that loses an image where nobody looks again: the older list is written last."""
+DYING = """
+import sys
+from pathlib import Path
+from tiles2zarr.writer import plate as plates
+write = plates._write_well
+def slow(*arguments):
+    print("read", flush=True)
+    if sys.stdin.readline() == "write\\n":
+        write(*arguments)
+        print("written", flush=True)
+    sys.stdin.read()
+plates._write_well = slow
+plates.list_in_well(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the files of locks")
+@pytest.mark.parametrize("writes", [False, True])
+@VERSIONS
+def test_a_lister_killed_while_another_lists_itself_costs_nobody_s_image(
+    version: Any, writes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before it wrote, or right after it wrote a list that it had read before the other was there."""
+    write_plates(tmp_path, PLACES, version)
+    first, second = (finish(tmp_path, place("B", 3, number), version) for number in (0, 2))
+    hidden = second.rename(tmp_path / "hidden")
+    waits_or_done, try_lock = threading.Event(), locks._try_lock
+
+    def asked(descriptor: int) -> bool:
+        if try_lock(descriptor):
+            return True
+        waits_or_done.set()
+        return False
+
+    def list_second() -> None:
+        try:
+            list_in_well(second)
+        finally:
+            waits_or_done.set()
+
+    monkeypatch.setattr(locks, "_try_lock", asked)
+    command = [sys.executable, "-c", DYING, str(first)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as dying,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert dying.stdin is not None
+        assert dying.stdout is not None
+        try:
+            assert dying.stdout.readline() == "read\n"
+            hidden.rename(second)
+            other = pool.submit(list_second)
+            assert waits_or_done.wait(60)
+            if writes:
+                dying.stdin.write("write\n")
+                dying.stdin.flush()
+                assert dying.stdout.readline() == "written\n"
+        finally:
+            dying.kill()
+            dying.wait()
+        other.result(60)
+    assert listed(first.parent) == ["0", "2"]
+    assert not (first.parent / ".well.lock").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the files of locks")
+def test_the_lock_of_a_killed_lister_goes_with_the_next_though_nothing_is_to_be_written(
+    tmp_path: Path,
+) -> None:
     write_plates(tmp_path, PLACES, "0.4")
-    well = tmp_path / "P.zarr" / "B" / "03"
-    real = plates._write_well
-    finish(tmp_path, place("B", 3, 0))
+    image = finish(tmp_path, place("B", 3))
+    list_in_well(image)
+    before = stored(tmp_path)
+    (image.parent / ".well.lock").touch()
+    with mock.patch.object(plates, "write_group", side_effect=AssertionError):
+        list_in_well(image)
+    assert stored(tmp_path) == before
+    assert not (image.parent / ".well.lock").exists()
 
-    def overtaken(folder: Path, images: Iterable[Any], version: Any) -> None:
-        with mock.patch.object(plates, "_write_well", real):
-            list_in_well(finish(tmp_path, place("B", 3, 2)))
-        assert listed(well) == ["0", "2"]
-        real(folder, list(images), version)
-        patch.stop()
 
-    patch = mock.patch.object(plates, "_write_well", overtaken)
-    patch.start()
-    list_in_well(tmp_path / place("B", 3, 0).path())
-    assert listed(well) == ["0", "2"]
+@VERSIONS
+def test_what_else_a_well_s_attributes_hold_stays_when_an_image_is_listed(
+    version: Any, tmp_path: Path
+) -> None:
+    write_plates(tmp_path, PLACES, version)
+    image = finish(tmp_path, place("B", 3), version)
+    attributes = {**(read_attributes(image.parent) or {}), "mine": {"kept": [True]}}
+    if version == "0.5":
+        attributes["ome"]["theirs"] = {"kept": 1}
+    write_group(image.parent, attributes, version)
+    list_in_well(image)
+    entry = attributes if version == "0.4" else attributes["ome"]
+    entry["well"]["images"] = [{"path": "0", "acquisition": 0}]
+    assert read_attributes(image.parent) == attributes

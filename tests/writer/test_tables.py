@@ -14,7 +14,7 @@ import pytest
 from tests.layouts import Layout, TileSpec, grid_of_tiles, stored, with_levels, write_layout
 from tiles2zarr.models import BackendType, ConverterOptions, StagePositionCorrections
 from tiles2zarr.placement import place_image
-from tiles2zarr.writer.groups import read_attributes
+from tiles2zarr.writer.groups import read_attributes, write_group
 from tiles2zarr.writer.image import write_metadata
 from tiles2zarr.writer.tables import Table, condition_table, fov_roi_table, well_roi_table, write_tables
 
@@ -234,6 +234,16 @@ def test_tables_that_are_there_stay_and_are_listed_once(
         attributes = read_attributes(tmp_path / "tables" / name) or {}
         assert attributes["backend"] == backend.value
         assert (attributes["type"], attributes["table_version"]) == ("generic_table", "1")
+
+
+@VERSIONS
+@BACKENDS
+def test_what_else_the_attributes_of_the_group_of_tables_hold_stays(
+    version: Any, backend: BackendType, tmp_path: Path
+) -> None:
+    write_group(tmp_path / "tables", {"mine": {"kept": [True]}, "tables": ["theirs"]}, version)
+    write_tables(tmp_path, [Table("a", "generic_table", {"n": [1]})], version, backend)
+    assert read_attributes(tmp_path / "tables") == {"mine": {"kept": [True]}, "tables": ["theirs", "a"]}
 
 
 @VERSIONS

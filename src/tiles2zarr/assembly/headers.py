@@ -123,7 +123,7 @@ def _header(tiles: Tiles, row: int, resource: Any | None) -> PixelHeader | Findi
         file = loader.source_file(resource)
         is_missing = file is not None and not os.path.exists(file)
         code = "missing-file" if is_missing else "unreadable-file"
-        message = str(error).removeprefix(f"{file}: ")
+        message = str(error).removeprefix(f"{loader.describe_source(resource)}: ")
         return Finding("error", code, tiles.describe(row, resource), message)
 
 

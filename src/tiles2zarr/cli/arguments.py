@@ -40,7 +40,7 @@ ModeOption = Annotated[
 ]
 OptionsOption = Annotated[
     Path | None,
-    typer.Option(help="Options document, JSON or TOML.", exists=True, dir_okay=False, show_default=False),
+    typer.Option(help="Options document, JSON or TOML.", show_default=False),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -24,7 +24,7 @@ from tiles2zarr.cli.arguments import (
     VerifyOption,
 )
 from tiles2zarr.cli.options import read_options
-from tiles2zarr.cli.output import print_json, print_report, refusals
+from tiles2zarr.cli.output import interruptions, print_json, print_report, refusals
 from tiles2zarr.models import OverwriteMode
 
 DONE, SOME_FAILED = 0, 1
@@ -54,10 +54,12 @@ def convert(
     Exit code 0: done; 1: some images failed, the others are complete; 2: refused, nothing written.
     """
     from tiles2zarr.runners.local import convert as convert_source
+    from tiles2zarr.runners.report import ConversionReport
     from tiles2zarr.runners.terminal import progress_for
 
     console = Console(stderr=as_json)
-    with refusals(as_json), progress_for(console) as progress:
+    nothing = ConversionReport.of_nothing().document()
+    with refusals(as_json, nothing), interruptions(), progress_for(console) as progress:
         report = convert_source(
             source,
             dest,
@@ -87,7 +89,7 @@ def demo(dest: DestArgument, mode: ModeOption = OverwriteMode.OVERWRITE) -> None
     write_demo_plate(source)
     tiles = sum(1 for _ in source.glob("*.tif"))
     console.print(f"Made a plate of tiles: [bold]{source}[/bold] ({tiles} images and tiles.csv)")
-    with progress_for(console) as progress:
+    with interruptions(), progress_for(console) as progress:
         report = convert_source(source, zarr_dir, plate_name="demo", mode=mode, progress=progress)
     print_report(report, console)
     console.print(f"\nThe plate:      [bold]{zarr_dir / 'demo.zarr'}[/bold]")

@@ -52,6 +52,14 @@ AgainstOption = Annotated[
         show_default=False,
     ),
 ]
+OnlyAcquisitionOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="The run of the instrument that SOURCE is of; other images are not compared.",
+        show_default=False,
+    ),
+]
 
 
 def inspect(
@@ -73,7 +81,7 @@ def inspect(
     """
     from tiles2zarr.inspection.inspect import inspect as inspect_source
 
-    with refusals(as_json):
+    with refusals(as_json, {"format": None, "images": [], "findings": [], "cost": None}):
         inspection = inspect_source(
             source,
             format=format,
@@ -92,8 +100,10 @@ def inspect(
 
 
 def validate(
-    zarr: StoreArgument,
+    store: StoreArgument,
     against: AgainstOption = None,
+    acquisition_id: OnlyAcquisitionOption = None,
+    memory_limit: MemoryLimitOption = None,
     allow_outside: AllowOutsideOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,10 +113,13 @@ def validate(
     """
     from tiles2zarr.inspection.validate import validate as validate_store
 
-    with refusals(as_json), Console(stderr=True).status("looking at the store") as status:
+    nothing: dict[str, Any] = {"conforms": False, "identical": None, "differences": [], "findings": []}
+    with refusals(as_json, nothing), Console(stderr=True).status("looking at the store") as status:
         validation = validate_store(
-            zarr,
+            store,
             against=against,
+            acquisition_id=acquisition_id,
+            memory_limit_gib=read_options(None, (), memory_limit).runtime.memory_limit_gib,
             allow_outside=allow_outside,
             looking_at=lambda image: status.update(escape(f"looking at {image}")),
         )
@@ -145,6 +158,13 @@ def _print_inspection(inspection: Inspection, console: Console) -> None:
     if len(images) > _MOST_IMAGES:
         console.print(f"… and {counted(len(images) - _MOST_IMAGES, 'more image')}; --json lists them all")
     print_findings(inspection.findings, console)
+    for existing, meaning in (
+        ("complete", "complete already"),
+        ("replaced", "there already, to be replaced"),
+    ):
+        count = sum(image["existing"] == existing for image in images)
+        if count:
+            console.print(f"{count} of {counted(len(images), 'image')} {meaning}", highlight=False)
     cost = document["cost"]
     room = f"; {cost['bytes_free'] / 1e9:.1f} GB free" if cost["bytes_free"] is not None else ""
     console.print(
@@ -176,12 +196,19 @@ def _print_validation(validation: Validation, console: Console) -> None:
 
 
 def _comparison(validation: Validation) -> str:
-    images = counted(validation.images, "image")
-    if validation.identical:
-        return f"every pixel of every level equals its source ({images})"
-    if validation.identical is None and not validation.differences:
-        return f"nothing differs from what was written ({images}); --against SOURCE compares with the source"
-    return f"{counted(len(validation.differences), 'difference')} in {images}"
+    checked, images = validation.checked, counted(validation.images, "image")
+    of_images = images if checked == validation.images else f"{checked} of {images}"
+    if validation.differences:
+        return f"{counted(len(validation.differences), 'difference')} in {of_images}"
+    if not checked:
+        return f"no pixels were compared ({images})"
+    if validation.identical is False:
+        return f"nothing differs in {of_images}; the others could not be compared"
+    if validation.identical is None:
+        return (
+            f"nothing differs from what was written ({of_images}); --against SOURCE compares with the source"
+        )
+    return f"every pixel of every level equals its source ({of_images})"
 
 
 def _say(console: Console, text: str) -> None:

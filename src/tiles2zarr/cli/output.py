@@ -13,12 +13,13 @@ from rich.markup import escape
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tiles2zarr.errors import Finding
     from tiles2zarr.runners.report import ConversionReport
 
 _WIDTH = 240
+_SAID = {"converted": "converted", "skipped": "skipped (complete already)", "failed": "failed"}
 
 
 def print_report(report: ConversionReport, console: Console) -> None:
@@ -32,7 +33,7 @@ def print_report(report: ConversionReport, console: Console) -> None:
         status: sum(image.status == status for image in report.images)
         for status in ("converted", "skipped", "failed")
     }
-    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    said = ", ".join(f"{count} {_SAID[status]}" for status, count in counts.items() if count)
     images = counted(len(report.images), "image")
     tiles = counted(sum(image.tiles for image in report.images), "tile")
     read, written = (
@@ -49,7 +50,9 @@ def print_report(report: ConversionReport, console: Console) -> None:
     )
     if report.failed:
         others = "The other images are complete; run" if len(report.failed) < len(report.images) else "Run"
-        console.print(f"{others} again with --mode Extend to do the rest.", soft_wrap=True)
+        damaged = any(image.verified is False for image in report.failed)
+        mode = "Overwrite for those that differ" if damaged else "Extend to do the rest"
+        console.print(f"{others} again with --mode {mode}.", soft_wrap=True)
 
 
 def wide_console() -> Console:
@@ -82,26 +85,30 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 @contextmanager
-def refusals(as_json: bool) -> Iterator[None]:
-    """Let a refusal pass, and print it as the document that ``--json`` promises; say what Ctrl-C left."""
+def refusals(as_json: bool, document: Mapping[str, Any]) -> Iterator[None]:
+    """Let a refusal pass, and print it as the document that ``--json`` promises.
+
+    Args:
+        as_json: whether it promises one.
+        document: the command's document when it found nothing out; findings and the error are added.
+    """
     try:
         yield
     except Tiles2ZarrError as error:
         if as_json:
-            print_json(_refusal(error))
+            findings = error.findings if isinstance(error, PreflightError) else ()
+            print_json(
+                {**document, "findings": [finding.as_dict() for finding in findings], "error": str(error)}
+            )
         raise
-    except KeyboardInterrupt:
+
+
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """Say what Ctrl-C or SIGTERM left of a conversion."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
         said = Console(stderr=True, soft_wrap=True)
         said.print("interrupted: images that were finished are complete; run again with --mode Extend")
         raise
-
-
-def _refusal(error: Tiles2ZarrError) -> dict[str, Any]:
-    """The document of a run that was refused: nothing was converted, and why."""
-    from tiles2zarr.runners.local import peak_memory_mb
-    from tiles2zarr.runners.report import ConversionReport
-    from tiles2zarr.version import __version__
-
-    findings = error.findings if isinstance(error, PreflightError) else ()
-    report = ConversionReport((), findings, 0.0, peak_memory_mb(), __version__)
-    return {**report.document(), "error": str(error)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tiles2zarr.models import (
     SingleImage,
     row_name,
 )
+from tiles2zarr.models.documents import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -26,9 +28,17 @@ if TYPE_CHECKING:
 
 _STARTS = {"start_x": None, "start_y": None, "start_z": 0.0, "start_t": 0.0}
 _COUNTS = {"start_c": 0, "length_x": None, "length_y": None, "length_z": 1, "length_c": 1, "length_t": 1}
+#: What messages call a table whose file they do not know.
+TILES_TABLE = "tiles table"
 _COMMON = ("file_path", "fov_name", *_STARTS, *_COUNTS)
 _LARGEST = 2**31 - 1
-_A_TEXT = "a text that is not empty and has no NUL character"
+_FARTHEST = 1e18
+_LONGEST_SHOWN = 300
+_LONGEST_NAME = 1000
+#: What `is_name` asks for, for messages.
+A_NAME = f"a text of 1 to {_LONGEST_NAME} characters, none of them a control character"
+# What would break a line of text, hide in it or turn it around, and halves of characters.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def hcs_images_from_dataframe(
@@ -109,14 +119,16 @@ def _required() -> tuple[str, ...]:
 def _require(table: pd.DataFrame, names: tuple[str, ...]) -> None:
     if missing := [name for name in names if name not in table.columns]:
         found = ", ".join(map(str, table.columns)) or "none"
-        msg = f"tiles table: missing column {', '.join(missing)}: expected {', '.join(names)}, found {found}"
+        msg = (
+            f"{TILES_TABLE}: missing column {', '.join(missing)}: expected {', '.join(names)}, found {found}"
+        )
         raise SourceError(msg)
     if len(set(table.columns)) != len(table.columns):
         twice = sorted({str(name) for name in table.columns if (table.columns == name).sum() > 1})
-        msg = f"tiles table: column {', '.join(twice)} stands more than once: rename or remove one"
+        msg = f"{TILES_TABLE}: column {', '.join(twice)} stands more than once: rename or remove one"
         raise SourceError(msg)
     if not len(table):
-        msg = "tiles table: expected at least one row, found none"
+        msg = f"{TILES_TABLE}: expected at least one row, found none"
         raise SourceError(msg)
 
 
@@ -129,7 +141,7 @@ def _tiles(
 ) -> Tiles:
     count = len(table)
     fov, fov_names = _texts(table, "fov_name")
-    starts = {name: _floats(table, name, default) for name, default in _STARTS.items()}
+    starts = {name: _starts(table, name, default) for name, default in _STARTS.items()}
     counts = {
         name: _integers(table, name, smallest=0 if name == "start_c" else 1, default=default)
         for name, default in _COUNTS.items()
@@ -164,12 +176,10 @@ def _first_pages(table: pd.DataFrame) -> NDArray[np.object_]:
 
 
 def _loader_fields(table: pd.DataFrame) -> dict[str, NDArray[np.object_]]:
-    cells = table["file_path"]
-    _refuse(table, "file_path", cells.isna().to_numpy(bool), "a text")
     # Not as codes: almost every tile has a file of its own.
-    paths = [cell.strip() if type(cell) is str else _text(cell) for cell in cells.to_numpy(object)]
-    if not all(paths) or any("\0" in path for path in paths):
-        _refuse(table, "file_path", np.array([not path or "\0" in path for path in paths]), _A_TEXT)
+    paths = [cell.strip() if type(cell) is str else _text(cell) for cell in table["file_path"].tolist()]
+    if not all(map(is_name, paths)):
+        _refuse(table, "file_path", np.array([not is_name(path) for path in paths]), A_NAME)
     return {
         "file_path": np.fromiter(paths, object, len(paths)),
         "first_page": _first_pages(table),
@@ -215,6 +225,12 @@ def _floats(table: pd.DataFrame, name: str, default: float | None) -> NDArray[np
     return values
 
 
+def _starts(table: pd.DataFrame, name: str, default: float | None) -> NDArray[np.float64]:
+    values = _floats(table, name, default)
+    _refuse(table, name, np.abs(values) > _FARTHEST, f"a number from {-_FARTHEST:g} to {_FARTHEST:g}")
+    return values
+
+
 def _integers(
     table: pd.DataFrame, name: str, *, smallest: int, default: int | None = None
 ) -> NDArray[np.int64]:
@@ -229,19 +245,27 @@ def _integers(
 def _texts(table: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes and the distinct texts of a column, in order of first appearance."""
     cells = table[name]
-    _refuse(table, name, cells.isna().to_numpy(bool), "a text")
     # Not by pandas: it takes texts that differ only behind a NUL character for the same.
     known: dict[str, int] = {}
     texts = (cell.strip() if type(cell) is str else _text(cell) for cell in cells.tolist())
     codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int64, len(cells))
     for text, code in known.items():
-        if not text or "\0" in text:
-            _refuse(table, name, codes == code, _A_TEXT)
+        if not is_name(text):
+            _refuse(table, name, codes == code, A_NAME)
     return codes, tuple(known)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can name a file or a field of view, and stand in a line of text."""
+    return 0 < len(text) <= _LONGEST_NAME and _CONTROL.search(text) is None
+
+
 def _text(value: Any) -> str:
-    """A cell as text; 1.0 reads as 1, which is what a table meant by it."""
+    """A cell as text; 1.0 reads as 1, which is what a table meant by it. Nothing, for what is no single value."""
+    import pandas as pd
+
+    if not pd.api.types.is_scalar(value) or pd.isna(value):
+        return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
@@ -285,7 +309,7 @@ def _collection(
     except ValueError as error:
         reason = first_reason(error)
         row = int(np.flatnonzero(codes == code)[0])
-        msg = f"tiles table, row {row + 1} ({_file(table, row)}): {reason}"
+        msg = f"{TILES_TABLE}, row {row + 1} ({_file(table, row)}): {reason}"
         raise SourceError(msg) from error
 
 
@@ -305,7 +329,7 @@ def _refuse(table: pd.DataFrame, name: str, bad: NDArray[np.bool_], expected: st
     if len(rows):
         row = int(rows[0])
         more = f" (and in {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        where = f"tiles table, row {row + 1} ({_file(table, row)}), column {name}"
+        where = f"{TILES_TABLE}, row {row + 1} ({_file(table, row)}), column {name}"
         msg = f"{where}: expected {expected}, found {shown(table[name].iloc[row])}{more}"
         raise SourceError(msg)
 
@@ -316,8 +340,12 @@ def shown(cell: Any) -> str:
     >>> shown(np.float64(1.5)), shown("?")
     ('1.5', "'?'")
     """
-    return repr(cell.item() if isinstance(cell, np.generic) else cell)
+    return one_line(repr(cell.item() if isinstance(cell, np.generic) else cell), _LONGEST_SHOWN)
 
 
 def _file(table: pd.DataFrame, row: int) -> str:
-    return str(table["file_path"].iloc[row]) if "file_path" in table.columns else "no file"
+    return (
+        one_line(str(table["file_path"].iloc[row]), _LONGEST_SHOWN)
+        if "file_path" in table.columns
+        else "no file"
+    )

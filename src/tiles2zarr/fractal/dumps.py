@@ -216,7 +216,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _clear_dead_runs(runs: Path) -> None:
-    """Remove the folders of inits that were killed while they wrote them."""
+    """Remove the folders of inits that were killed while they wrote them.
+
+    The lock of one whose folder cannot be removed stays, so that a later run finds it.
+    """
     for lock in _entries_of(runs):
         if lock.suffix == _LOCK:
             with (

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import OptionsError
+from tiles2zarr.models.documents import document_kind, read_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,17 +20,15 @@ def read_options_document(file: Path) -> dict[str, Any]:
     Raises:
         OptionsError: it cannot be read, or is no object.
     """
-    kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-        document = tomllib.loads(text) if kind == "TOML" else json.loads(text)
+        document = read_document(file)
     except OSError as error:
         msg = (
             f"{file}: expected an options document, cannot read it: {error.strerror or error}: check the path"
         )
         raise OptionsError(msg) from error
     except ValueError as error:
-        msg = f"{file}: expected an options document in {kind}, found something else: {error}"
+        msg = f"{file}: expected an options document in {document_kind(file)}: {error}"
         raise OptionsError(msg) from error
     if not isinstance(document, dict):
         msg = f"{file}: expected an object of options, found {type(document).__name__}"

@@ -3,113 +3,137 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import Finding, OutputError
-from tiles2zarr.writer.groups import group_version, read_ngff
+from tiles2zarr.writer.groups import group_version, read_document, read_ngff
 from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tiles2zarr.errors import Severity
     from tiles2zarr.writer.groups import NgffVersion
 
 # What the models and zarr-python raise for metadata that are not what they should be.
-_WRONG = (ValueError, RuntimeError, KeyError, TypeError, OSError)
+_WRONG = (ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, OSError)
+_KINDS = {"plate": "a plate", "well": "a well", "multiscales": "an image", "labels": "labels"}
+_AGAIN = "run it again with mode Extend"
 
 
-@dataclass(slots=True)
 class Survey:
-    """What was found in a store.
+    """What was found in a store: an image, a plate, or a folder of them, and everything that they list.
 
     Attributes:
         images: folders of all images, those of plates included, labels left out.
-        plates: folders of all plates.
-        findings: what does not conform.
+        findings: what does not conform, and what interrupted runs left.
     """
 
-    images: list[Path] = field(default_factory=list)
-    plates: list[Path] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self, store: Path) -> None:
+        """Look at a store."""
+        self.images: list[Path] = []
+        self.findings: list[Finding] = []
+        self._look(store)
+        if not self.images and not self.findings:
+            message = "expected OME-Zarr images, found none: give an image, a plate, or a folder of them"
+            self._note("error", store, message)
 
+    @property
+    def conforms(self) -> bool:
+        """Whether everything is as the specification has it."""
+        return all(finding.severity != "error" for finding in self.findings)
 
-def survey(store: Path) -> Survey:
-    """Check an image, a plate, or a folder of them, and everything that they list."""
-    found = Survey()
-    _Surveyor(found).look(store)
-    if not found.images and not found.plates and not found.findings:
-        message = "expected OME-Zarr, found none: give an image, a plate, or a folder of them"
-        found.findings.append(Finding("error", "not-conforming", str(store), message))
-    return found
+    def _look(self, folder: Path, expected: str | None = None) -> None:
+        """Check a group by what its metadata say it is; in a folder that is none, whatever lies below.
 
-
-class _Surveyor:
-    """Goes from a group to the groups that it lists."""
-
-    def __init__(self, found: Survey) -> None:
-        self._found = found
-
-    def look(self, folder: Path) -> None:
-        """Check a group by what its metadata say it is; in a folder that is none, whatever lies below."""
-        version = group_version(folder)
+        Args:
+            folder: what to look at.
+            expected: the key that its metadata should have, since another group lists it.
+        """
         try:
-            ngff = read_ngff(folder)
-        except OutputError as error:
-            where, _, message = str(error).partition(": ")
-            self._found.findings.append(Finding("error", "not-conforming", where, message))
-            return
-        for key, check in self._checks().items():
-            if version is not None and key in ngff:
-                check(folder, version, ngff)
+            if _is_array(folder):
                 return
-        for below in sorted(_visible_folders(folder)):
-            self.look(below)
+            version, ngff = group_version(folder), read_ngff(folder)
+            found = next((key for key in _KINDS if version is not None and key in ngff), None)
+            if expected is not None and found != expected:
+                message = (
+                    f"expected the metadata of {_KINDS[expected]}, as it is listed, found none: restore them"
+                )
+                self._note("error", folder, message)
+            elif version is not None and found is not None:
+                self._check(found, folder, version, ngff)
+            else:
+                self._look_below(folder, ngff)
+        except OutputError as error:
+            self.findings.append(Finding.of("not-conforming", error))
+        except OSError as error:
+            message = (
+                f"expected a folder that can be read, found one that cannot ({error.strerror}): grant access"
+            )
+            self._note("error", folder, message)
 
-    def _checks(self) -> dict[str, Callable[[Path, NgffVersion, Mapping[str, Any]], None]]:
-        return {
-            "plate": self._plate,
-            "well": self._well,
-            "multiscales": self._image,
-            "labels": self._labels,
-        }
+    def _look_below(self, folder: Path, ngff: Mapping[str, Any]) -> None:
+        self._left_behind(folder)
+        if folder.suffix == ".zarr" and "bioformats2raw.layout" not in ngff:
+            message = (
+                "expected the metadata of a plate or an image, found none: restore them, or convert it again"
+            )
+            self._note("error", folder, message)
+        for below in _visible_folders(folder):
+            self._look(below)
+
+    def _check(self, kind: str, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
+        if kind == "plate":
+            self._plate(folder, version, ngff)
+        elif kind == "well":
+            self._well(folder, version, ngff)
+        elif kind == "multiscales":
+            self._image(folder, version)
+        else:
+            self._labels(folder, version, ngff)
 
     def _plate(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
-        self._found.plates.append(folder)
         self._left_behind(folder)
         models = _models(version)
         if not self._conforms(folder, lambda: models.hcs.HCSAttrs.model_validate(ngff)):
             return
         known = {acquisition["id"] for acquisition in ngff["plate"].get("acquisitions", ())}
-        for well in ngff["plate"]["wells"]:
-            place = folder / well["path"]
-            if self._exists(folder, place):
-                self.look(place)
-                self._acquisitions(place, known)
+        wells = [folder / well["path"] for well in ngff["plate"]["wells"]]
+        for well in wells:
+            if self._exists(well.parent, version) and self._exists(well, version):
+                self._look(well, "well")
+                self._acquisitions(well, known)
+        for row in _visible_folders(folder):
+            self._unlisted((well for well in _visible_folders(row) if _has(well, "well")), wells, "well")
 
     def _well(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         self._left_behind(folder)
         models = _models(version)
-        if self._conforms(folder, lambda: models.well.WellAttrs.model_validate(ngff)):
-            listed = [folder / image["path"] for image in ngff["well"]["images"]]
-            for image in listed:
-                if self._exists(folder, image):
-                    self.look(image)
-            self._unlisted(set(_visible_folders(folder)) - set(listed))
+        if not self._conforms(folder, lambda: models.well.WellAttrs.model_validate(ngff)):
+            return
+        images = [folder / image["path"] for image in ngff["well"]["images"]]
+        for image in images:
+            if self._exists(image, version):
+                self._look(image, "multiscales")
+        finished = [image for image in _visible_folders(folder) if completion_record(image) is not None]
+        self._unlisted(finished, images, "finished image")
+        if not images and not finished:
+            message = f"expected images in a well that its plate lists, found none yet: {_AGAIN}"
+            self.findings.append(Finding("warning", "left-behind", str(folder), message))
 
-    def _image(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
-        self._found.images.append(folder)
+    def _image(self, folder: Path, version: NgffVersion) -> None:
+        self.images.append(folder)
         self._conforms(folder, lambda: _models(version).image.Image.from_zarr(_opened(folder)))
         if (folder / "labels").is_dir():
-            self.look(folder / "labels")
+            self._look(folder / "labels", "labels")
 
     def _labels(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         models = _models(version)
         if self._conforms(folder, lambda: models.labels.LabelsAttrs.model_validate(ngff)):
             for label in (folder / name for name in ngff["labels"]):
-                if self._exists(folder, label):
+                if self._exists(label, version):
                     self._conforms(label, partial(_label, models, label))
 
     def _conforms(self, folder: Path, check: Callable[[], object]) -> bool:
@@ -127,24 +151,16 @@ class _Surveyor:
             self._note("warning", folder, message)
         return True
 
-    def _exists(self, parent: Path, child: Path) -> bool:
-        if group_version(child) == group_version(parent):
+    def _exists(self, folder: Path, version: NgffVersion) -> bool:
+        if group_version(folder) == version:
             return True
-        version = group_version(parent)
-        message = (
-            f"expected a group of NGFF {version}, as {parent.name} lists it, found none: restore or remove it"
-        )
-        self._note("error", child, message)
+        message = f"expected a group of NGFF {version}, as it is listed, found none: restore or remove it"
+        self._note("error", folder, message)
         return False
 
     def _acquisitions(self, well: Path, known: set[int]) -> None:
         """Images name acquisitions that the plate has."""
-        if not known:
-            return
-        try:
-            images = read_ngff(well)["well"]["images"]
-        except (OutputError, KeyError):
-            return  # said already
+        images = read_ngff(well).get("well", {}).get("images", ()) if known else ()
         for image in images:
             number = image.get("acquisition")
             if number is not None and number not in known:
@@ -154,28 +170,21 @@ class _Surveyor:
                 )
                 self._note("error", well / image["path"], message)
 
-    def _unlisted(self, folders: Iterable[Path]) -> None:
-        """Finished images that their well does not list: a run was interrupted between the two."""
-        for folder in sorted(folders):
-            if completion_record(folder) is not None:
-                message = (
-                    "expected a finished image to be listed in its well, found it left out: "
-                    "run it again with mode Extend"
-                )
-                self._found.findings.append(Finding("warning", "left-behind", str(folder), message))
+    def _unlisted(self, found: Iterable[Path], listed: Iterable[Path], noun: str) -> None:
+        """What is there and not listed: a run was interrupted between the two, or somebody changed the list."""
+        for folder in sorted(set(found) - set(listed)):
+            message = f"expected a {noun} to be listed in the group above, found it left out: {_AGAIN}"
+            self.findings.append(Finding("warning", "left-behind", str(folder), message))
 
     def _left_behind(self, folder: Path) -> None:
         """What an interrupted run left beside the images."""
-        for entry in folder.iterdir():
+        for entry in sorted(folder.iterdir()):
             if entry.suffix in (".staging", ".old", ".part") and entry.name.startswith("."):
-                message = (
-                    "found what an interrupted run left, or one that is still going on: "
-                    "run it again with mode Extend"
-                )
-                self._found.findings.append(Finding("warning", "left-behind", str(entry), message))
+                message = f"found what an interrupted run left, or one that is still going on: {_AGAIN}"
+                self.findings.append(Finding("warning", "left-behind", str(entry), message))
 
-    def _note(self, severity: Any, folder: Path, message: str) -> None:
-        self._found.findings.append(Finding(severity, "not-conforming", str(folder), message))
+    def _note(self, severity: Severity, folder: Path, message: str) -> None:
+        self.findings.append(Finding(severity, "not-conforming", str(folder), message))
 
 
 def _models(version: NgffVersion) -> Any:
@@ -208,8 +217,20 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _is_array(folder: Path) -> bool:
+    return (folder / ".zarray").exists() or (read_document(folder) or {}).get("node_type") == "array"
+
+
+def _has(folder: Path, key: str) -> bool:
+    try:
+        return key in read_ngff(folder)
+    except OutputError:
+        return False  # whoever lists it says so
+
+
 def _visible_folders(folder: Path) -> Iterator[Path]:
+    """The folders in a folder, by name; what hidden ones hold is nobody's business."""
     if folder.is_dir():
-        for entry in folder.iterdir():
-            if not entry.name.startswith(".") and entry.is_dir() and not entry.is_symlink():
+        for entry in sorted(folder.iterdir()):
+            if not entry.name.startswith(".") and entry.is_dir():
                 yield entry

@@ -92,9 +92,9 @@ def cost(plan: Plan) -> dict[str, float | None]:
     """What a conversion takes.
 
     Bytes of uncompressed pixels (those written: of all levels), files, memory of one process in MB, and the bytes
-    that are free at the destination: None without one.
+    that are free at the destination: None without one. Images that are complete cost nothing.
     """
-    images = [_image_cost(planned) for planned in plan.images]
+    images = [_image_cost(planned) for planned in plan.images if not planned.is_complete]
     return {
         "bytes_in": sum(image["bytes_in"] for image in images),
         "bytes_out": sum(image["bytes_out"] for image in images),
@@ -137,6 +137,7 @@ def _image(planned: PlannedImage) -> dict[str, Any]:
         "tiles": len(image.tiles),
         "gaps": sum(gap.z_stop - gap.z_start for gap in planned.gaps),
         "cost": _image_cost(planned),
+        "existing": planned.existing,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from tiles2zarr.models.values import Value
+from tiles2zarr.models.values import Spacing, Value
 
 Axis = Literal["t", "c", "z", "y", "x"]
 #: One value or several of one kind per tile: what a column of a tiles table becomes.
@@ -125,10 +125,10 @@ class AcquisitionDetails(Value):
         stage_orientation: applied to the positions once, when tiles become an image.
     """
 
-    pixelsize: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    pixelsize_y: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    z_spacing: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    t_spacing: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    pixelsize: Spacing = 1.0
+    pixelsize_y: Spacing | None = None
+    z_spacing: Spacing = 1.0
+    t_spacing: Spacing = 1.0
     channels: tuple[ChannelInfo, ...] | None = None
     axes: Annotated[tuple[Axis, ...], BeforeValidator(ordered_axes)] | None = None
     data_type: DataTypeEnum = DataTypeEnum.AUTODETECT

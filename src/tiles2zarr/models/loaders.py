@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.models.documents import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,7 +124,7 @@ class ImageLoaderInterface(BaseModel, ABC):
     def describe_source(self, resource: Any | None = None) -> str:
         """Where the pixels come from, for messages."""
         file = self.source_file(resource)
-        return str(file) if file is not None else repr(self)
+        return one_line(str(file) if file is not None else repr(self))
 
     def find_data_type(self, resource: Any | None = None) -> str:
         """Numpy's name of the pixel type, from the header where there is one, else from the pixels."""

@@ -15,7 +15,7 @@ from tiles2zarr.models.acquisition import (
     ordered_axes,
 )
 from tiles2zarr.models.filters import ImplementedFilters
-from tiles2zarr.models.values import Value
+from tiles2zarr.models.values import Spacing, Value
 
 
 class TilingMode(StrEnum):
@@ -244,9 +244,9 @@ class PixelSizeModel(Value):
 
     model_config = ConfigDict(title="Pixel size")
 
-    pixelsize: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    z_spacing: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    t_spacing: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    pixelsize: Spacing | None = None
+    z_spacing: Spacing | None = None
+    t_spacing: Spacing | None = None
 
 
 def _axes_in_order(axes: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # A name that becomes one folder: what Zarr, NGFF and the common file systems all accept, without separators,
 # without a leading dot (hidden) and without control or shell characters.
@@ -41,6 +41,20 @@ def path_part(name: str) -> str:
         msg = f"{name!r} is no valid Zarr name: Windows reserves it for a device"
         raise ValueError(msg)
     return name
+
+
+def _measurable(length: float) -> float:
+    """A length or time that somebody measured: what lies further off only overflows."""
+    if not _SMALLEST <= length <= _LARGEST:
+        msg = f"expected {_SMALLEST:g} to {_LARGEST:g}"
+        raise ValueError(msg)
+    return length
+
+
+_SMALLEST, _LARGEST = 1e-9, 1e9
+
+#: A distance of pixels or planes, µm, or of timepoints, s.
+Spacing = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_measurable)]
 
 
 def valid_path_part(name: str, default: str = "unnamed") -> str:

@@ -18,6 +18,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def convert(
     """
     from tiles2zarr.runners.report import ConversionReport
 
-    started = time.monotonic()
+    started, began = time.monotonic(), datetime.now(UTC)
     progress = progress or Silent()
     progress.planning()
     path, zarr_dir = (Path(os.path.abspath(place)) for place in (source, dest))
@@ -84,7 +85,17 @@ def convert(
     results = {result.zarr_url: result for result in run(planned, workers, progress)}
     in_order = tuple(results[image.job.zarr_url] for image in planned.images)
     seconds = round(time.monotonic() - started, 3)
-    report = ConversionReport(in_order, planned.findings, seconds, peak_memory_mb(), __version__)
+    about = {
+        "source": str(path),
+        "destination": str(zarr_dir),
+        "format": planned.images[0].job.format,
+        "acquisition_id": acquisition_id,
+        "mode": planned.mode.value,
+        "options": planned.options.model_dump(mode="json"),
+        "workers": workers,
+        "started": began.isoformat(timespec="seconds"),
+    }
+    report = ConversionReport(in_order, planned.findings, seconds, peak_memory_mb(), __version__, about)
     return report.written_to(zarr_dir)
 
 

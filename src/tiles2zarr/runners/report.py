@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import Finding
+from tiles2zarr.version import __version__
 from tiles2zarr.writer.groups import write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tiles2zarr.converter import ImageResult
@@ -28,6 +30,7 @@ class ConversionReport:
         seconds: how long it took.
         peak_memory_mb: largest resident memory of a process, MB.
         tiles2zarr_version: what made it.
+        run: what was run: source, destination, mode and options, and when it began (UTC); empty for none.
     """
 
     images: tuple[ImageResult, ...]
@@ -35,6 +38,12 @@ class ConversionReport:
     seconds: float
     peak_memory_mb: float
     tiles2zarr_version: str
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_nothing(cls) -> ConversionReport:
+        """The report of a run that was refused."""
+        return cls((), (), 0.0, 0.0, __version__)
 
     @property
     def failed(self) -> tuple[ImageResult, ...]:
@@ -49,6 +58,7 @@ class ConversionReport:
             "seconds": self.seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "tiles2zarr_version": self.tiles2zarr_version,
+            "run": dict(self.run),
         }
 
     def written_to(self, zarr_dir: Path) -> ConversionReport:

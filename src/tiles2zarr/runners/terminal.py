@@ -56,9 +56,12 @@ class _Counting:
         self._started = time.monotonic()
 
     def _begin(self, plan: Plan) -> None:
-        layouts = [image.layout for image in plan.images if image.layout is not None]
-        passes = 2 if plan.options.runtime.verify else 1
-        self._total = passes * sum(layout.pixels for layout in layouts)
+        verify = plan.options.runtime.verify
+        self._total = sum(
+            image.layout.pixels * ((not image.is_complete) + verify)
+            for image in plan.images
+            if image.layout is not None
+        )
         self._images = len(plan.images)
         self._bytes_per_pixel = sum(image.bytes_in for image in plan.images) / max(1, self._total)
         self._started = time.monotonic()
@@ -117,9 +120,11 @@ class PlainProgress(_Counting):
     def started(self, plan: Plan) -> None:
         """Say how much there is."""
         self._begin(plan)
-        size = sum(image.bytes_in for image in plan.images) / 1e6
+        to_do = [image for image in plan.images if not image.is_complete]
+        size = sum(image.bytes_in for image in to_do) / 1e6
         images = "1 image" if self._images == 1 else f"{self._images} images"
-        self._print(f"converting {images}, {size:.1f} MB of pixels")
+        done = f" ({len(plan.images) - len(to_do)} complete already)" if len(to_do) < len(plan.images) else ""
+        self._print(f"converting {len(to_do)} of {images}{done}, {size:.1f} MB of pixels")
 
     def advanced(self, pixels: int) -> None:
         """Say every ten per cent."""

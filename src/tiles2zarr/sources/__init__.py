@@ -46,7 +46,10 @@ def detect_source(path: Path) -> Source:
         return claims[0][0]
     known = ", ".join(source.name for source in SOURCES)
     if not claims:
-        remedy = f"say which with --format (one of {known}), or see `tiles2zarr formats` for what each needs"
+        remedy = (
+            f"say which with --format (one of {known}), see `tiles2zarr formats` for what each needs, or put a "
+            "tiles.csv beside the images"
+        )
         msg = f"{path}: no known format: {remedy}"
         raise UnknownFormatError(msg)
     found = "; ".join(f"{source.name} ({reason})" for source, reason in claims)

@@ -6,7 +6,9 @@ import os
 import re
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +36,18 @@ _PIPELINE = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}
 # zarr's configuration holds for the whole process: of two threads that open arrays, the first to leave would
 # take the pipeline from the other.
 _CONFIGURED = threading.Lock()
+_NOT_FOR_ZARRS = "Array is unsupported by ZarrsCodecPipeline"
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
+
+
+class UnreadableError(Exception):
+    """Stored pixels, or the document of an array, cannot be read or decoded."""
+
+
+def encoder() -> str:
+    """What makes the bytes of chunks, with its release: the same makes the same bytes of the same pixels."""
+    return ", ".join(f"{library} {version(library)}" for library in ("zarrs", "numcodecs"))
 
 
 def create_levels(
@@ -79,10 +91,15 @@ def create_levels(
 
 
 def open_level(folder: Path, level: int | str) -> zarr.Array[Any]:
-    """An array that exists, for reading."""
+    """An array that exists, for reading.
+
+    Raises:
+        UnreadableError: there is none, or its document is damaged.
+    """
     import zarr
 
-    with _CONFIGURED, zarr.config.set(_PIPELINE):
+    with _readable(), _CONFIGURED, zarr.config.set(_PIPELINE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _NOT_FOR_ZARRS)  # zarr-python's own pipeline reads it then
         return zarr.open_array(folder / str(level), mode="r")
 
 
@@ -121,19 +138,25 @@ def write_block(
         )
 
 
-def read_block(
-    array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: Extent
-) -> NDArray[Any]:
+def read_block(array: zarr.Array[Any], axes: Sequence[Axis], unit: UnitIndex, extent: Extent) -> NDArray[Any]:
     """The pixels of a level (axes z, y, x) of one timepoint and channel.
 
     Raises:
-        OSError: they cannot be read.
-        ValueError, RuntimeError: a chunk cannot be decoded; which of them depends on the codec.
+        UnreadableError: they cannot be read or decoded.
     """
     lengths = tuple(part.stop - part.start for part in extent)
-    with _system_errors():
+    with _readable():
         pixels: NDArray[Any] = np.asarray(array[_selection(unit, extent, axis_order(axes))])
     return pixels.reshape(lengths)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """One error for what zarr-python, zarrs and the codecs raise, each in its own way."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError) as error:
+        raise UnreadableError(str(error)) from error
 
 
 def _selection(unit: UnitIndex, extent: Extent, order: Sequence[int]) -> tuple[slice, ...]:

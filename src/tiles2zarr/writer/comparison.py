@@ -10,33 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiles2zarr.core.tiled_image import axis_order
-from tiles2zarr.writer.arrays import open_level, read_block
-from tiles2zarr.writer.chunk_files import ChunkFiles
+from tiles2zarr.writer.arrays import UnreadableError, open_level
+from tiles2zarr.writer.grid import UnitIndex, relative
+from tiles2zarr.writer.stored_level import StoredLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    import zarr
     from numpy.typing import NDArray
 
     from tiles2zarr.models import Axis
-    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
+    from tiles2zarr.writer.grid import Extent, Grid
 
 #: The tile that a pixel comes from: level, t, c, z, y, x → its description; None where no tile lies.
 TileAt = Callable[[int, int, int, int, int, int], str | None]
-
-# What reading a damaged chunk or a damaged array document raises, whichever codec or library meets it.
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """A level on disk."""
-
-    array: zarr.Array[Any]
-    files: ChunkFiles
-    seen: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +37,8 @@ class Difference:
         tile: the tile that the first wrong pixel comes from; None where no tile lies, or none is known.
         kind: ``different-pixels``, ``missing-chunk``, ``unreadable-chunk``, ``unexpected-chunk`` (pixels where
             no tile lies), ``altered-chunk`` (the same pixels in other bytes), ``different-array`` (another
-            shape, type or chunks), ``unreadable-array``, ``different-digest`` (level 0 is not what was written).
+            shape, type, chunks or codec), ``unreadable-array``, ``different-digest`` (level 0 is not what was
+            written).
     """
 
     level: int
@@ -57,22 +46,17 @@ class Difference:
     tile: str | None
     kind: str
 
-    def __lt__(self, other: Difference) -> bool:
-        """By level and chunk."""
-        return (self.level, self.chunk or "", self.kind) < (other.level, other.chunk or "", other.kind)
+
+def in_order(differences: Sequence[Difference]) -> list[Difference]:
+    """Differences by level and chunk; those of a whole level first."""
+    return sorted(differences, key=lambda found: (found.level, found.chunk or "", found.kind))
 
 
 class LevelComparison:
     """Takes the units of all levels as they should be, and notes every chunk on disk that is different."""
 
     def __init__(
-        self,
-        folder: Path,
-        grid: Grid,
-        axes: Sequence[Axis],
-        data_type: str,
-        tile_at: TileAt,
-        levels: Iterable[int] | None = None,
+        self, folder: Path, grid: Grid, axes: Sequence[Axis], data_type: str, tile_at: TileAt
     ) -> None:
         """Compare with the levels of an image.
 
@@ -82,57 +66,76 @@ class LevelComparison:
             axes: the axes that its arrays should have.
             data_type: numpy's name of the pixel type that they should have.
             tile_at: the tile that a pixel comes from.
-            levels: which of the levels; None: all. Units of others are ignored.
         """
+        self._grid = grid
         self._axes = axes
         self._tile_at = tile_at
         self._lock = threading.Lock()
         self._differences: list[Difference] = []
-        self._levels: dict[int, _Level] = {}
-        for level in range(grid.levels) if levels is None else levels:
-            self._open(folder, level, grid, np.dtype(data_type))
+        self._levels: dict[int, StoredLevel] = {}
+        self._differing: set[tuple[int, UnitIndex]] = set()
+        for level in range(grid.levels):
+            self._open(folder, level, np.dtype(data_type))
 
     def put(self, level: int, unit: UnitIndex, extent: Extent, block: NDArray[Any]) -> None:
         """Compare the pixels of a unit (axes z, y, x)."""
         stored = self._levels.get(level)
         if stored is None:
             return
-        parts = list(stored.files.within(unit, extent))
-        with self._lock:
-            stored.seen.update(key for key, _ in parts)
         try:
-            is_same = not _differs(read_block(stored.array, self._axes, unit, extent), block)
-        except UNREADABLE:
+            is_same = not _differs(stored.read(unit, extent), block)
+        except UnreadableError:
             is_same = False
         if not is_same:
-            for key, part in parts:
-                z, y, x = (
-                    slice(piece.start - whole.start, piece.stop - whole.start)
-                    for piece, whole in zip(part, extent, strict=True)
-                )
-                self._compare_file(level, stored, unit, key, part, block[z, y, x])
+            for key, part in stored.within(unit, extent):
+                self._compare_file(level, stored, unit, key, part, block[relative(part, extent)])
 
-    def leave_out(self, level: int, unit: UnitIndex, extent: Extent) -> None:
-        """Do not compare a unit."""
-        stored = self._levels.get(level)
-        if stored is not None:
-            with self._lock:
-                stored.seen.update(key for key, _ in stored.files.within(unit, extent))
+    def stored(self, level: int) -> StoredLevel | None:
+        """A level on disk; None where it is not the array that it should be."""
+        return self._levels.get(level)
 
-    def finish(self) -> list[Difference]:
-        """Every difference, by level and chunk; to be called once all units were put."""
+    def differs(self, level: int, unit: UnitIndex) -> bool:
+        """Whether pixels of a unit that was put are others on disk."""
+        return (level, unit) in self._differing
+
+    def give_up(self, level: int) -> None:
+        """Note that a level on disk is another array, and compare it no further."""
+        del self._levels[level]
+        self._note(Difference(level, None, None, "different-array"))
+
+    def note(self, level: int, unit: UnitIndex, key: str, pixel: tuple[int, int, int], kind: str) -> None:
+        """Note a chunk or shard, with the tile of one of its pixels (z, y, x)."""
+        with self._lock:
+            self._differing.add((level, unit))
+        self._note(Difference(level, key, self._tile_at(level, unit.t, unit.c, *pixel), kind))
+
+    def finish(self, covers: Callable[[int, UnitIndex], bool]) -> list[Difference]:
+        """Every difference, by level and chunk; to be called once all units were put.
+
+        Args:
+            covers: whether a unit of a level was among them.
+        """
         for level, stored in self._levels.items():
-            for key in stored.files.stored() - stored.seen:
-                self._look_for_pixels(level, stored, key)
-        return sorted(self._differences)
+            for key in stored.keys():
+                chunk, extent = stored.place(key)
+                z, y, x = (span.start // step for span, step in zip(extent, self._grid.unit, strict=True))
+                if not covers(level, UnitIndex(chunk.t, chunk.c, z, y, x)):
+                    self._look_for_pixels(level, stored, key, chunk, extent)
+        return self.differences
 
-    def _open(self, folder: Path, level: int, grid: Grid, dtype: np.dtype[Any]) -> None:
+    @property
+    def differences(self) -> list[Difference]:
+        """What was noted so far, by level and chunk."""
+        with self._lock:
+            return in_order(self._differences)
+
+    def _open(self, folder: Path, level: int, dtype: np.dtype[Any]) -> None:
         try:
             array = open_level(folder, level)
-        except UNREADABLE:
-            self._note(level, None, None, "unreadable-array")
+        except UnreadableError:
+            self._note(Difference(level, None, None, "unreadable-array"))
             return
-        order = axis_order(self._axes)
+        order, grid = axis_order(self._axes), self._grid
         shape, chunk, shard = (
             tuple(lengths[axis] for axis in order) if lengths is not None else None
             for lengths in (
@@ -141,41 +144,46 @@ class LevelComparison:
                 (1, 1, *grid.shard) if grid.shard is not None else None,
             )
         )
-        if (array.shape, array.chunks, array.shards, array.dtype) != (shape, chunk, shard, dtype):
-            self._note(level, None, None, "different-array")
+        found = (array.shape, array.chunks, array.shards, array.dtype, array.fill_value)
+        if found != (shape, chunk, shard, dtype, 0):
+            self._note(Difference(level, None, None, "different-array"))
         else:
-            files = ChunkFiles(folder / str(level), array, self._axes)
-            self._levels[level] = _Level(array, files, set())
+            self._levels[level] = StoredLevel(folder / str(level), array, self._axes)
 
     def _compare_file(
-        self, level: int, stored: _Level, unit: UnitIndex, key: str, extent: Extent, block: NDArray[Any]
+        self, level: int, stored: StoredLevel, unit: UnitIndex, key: str, extent: Extent, block: NDArray[Any]
     ) -> None:
         """Compare the pixels of one chunk or shard."""
         try:
-            found = read_block(stored.array, self._axes, unit, extent)
-        except UNREADABLE:
-            kind, wrong = "unreadable-chunk", block != 0
-        else:
-            if not _differs(found, block):
-                return
-            kind = "different-pixels" if stored.files.exists(key) else "missing-chunk"
-            wrong = _different(found, block)
-        z, y, x = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-        place = (extent[0].start + int(z), extent[1].start + int(y), extent[2].start + int(x))
-        self._note(level, key, self._tile_at(level, unit.t, unit.c, *place), kind)
+            found = stored.read(unit, extent)
+        except UnreadableError:
+            self.note(level, unit, key, first_pixel(block != 0, extent), "unreadable-chunk")
+            return
+        wrong = _different(found, block)
+        if wrong.any():
+            kind = "different-pixels" if stored.exists(key) else "missing-chunk"
+            self.note(level, unit, key, first_pixel(wrong, extent), kind)
 
-    def _look_for_pixels(self, level: int, stored: _Level, key: str) -> None:
+    def _look_for_pixels(
+        self, level: int, stored: StoredLevel, key: str, chunk: UnitIndex, extent: Extent
+    ) -> None:
         """Note a file where no tile lies, unless all its pixels are zero."""
-        unit, extent = stored.files.place(key)
         try:
-            if read_block(stored.array, self._axes, unit, extent).any():
-                self._note(level, key, None, "unexpected-chunk")
-        except UNREADABLE:
-            self._note(level, key, None, "unreadable-chunk")
+            if stored.read(chunk, extent).any():
+                self._note(Difference(level, key, None, "unexpected-chunk"))
+        except UnreadableError:
+            self._note(Difference(level, key, None, "unreadable-chunk"))
 
-    def _note(self, level: int, chunk: str | None, tile: str | None, kind: str) -> None:
+    def _note(self, difference: Difference) -> None:
         with self._lock:
-            self._differences.append(Difference(level, chunk, tile, kind))
+            self._differences.append(difference)
+
+
+def first_pixel(chosen: NDArray[np.bool_], extent: Extent) -> tuple[int, int, int]:
+    """The first chosen pixel of an extent, or the very first where none is chosen: z, y, x of the level."""
+    index = np.unravel_index(int(np.argmax(chosen)), chosen.shape)
+    z, y, x = (span.start + int(offset) for span, offset in zip(extent, index, strict=True))
+    return z, y, x
 
 
 def _differs(found: NDArray[Any], expected: NDArray[Any]) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Row, column, acquisition and path in the well: what names an image of a plate.
 Key = tuple[str, int, int, str]
 Rows = dict[Key, dict[str, "Scalar"]]
+#: The rows of the images of a run; None for an image without attributes, which has none.
+RowsOfRun = dict[Key, dict[str, "Scalar"] | None]
 
 _KEY = ("row", "column", "acquisition", "path_in_well")
 
@@ -30,16 +32,19 @@ _KEY = ("row", "column", "acquisition", "path_in_well")
 def write_conditions(
     zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], ngff_version: NgffVersion
 ) -> None:
-    """Add the attributes of these images to the condition tables of their plates; rows of other images stay.
+    """Make the rows of these images in the condition tables of their plates what their attributes say.
 
-    The table is CSV whatever the images' own tables are, so that it can be merged.
+    An image without attributes has no row afterwards; rows of other images stay. A table that cannot be read stays
+    as it is where there is nothing to add to it. The table is CSV whatever the images' own tables are, so that it
+    can be merged.
 
     Raises:
         OutputError: the table that is there cannot be read.
     """
     for plate, rows in _rows_of(images).items():
-        with exclusive(zarr_dir / plate / ".conditions.lock"):
-            _merge(zarr_dir / plate, rows, ngff_version)
+        if _change(zarr_dir / plate, rows):
+            with exclusive(zarr_dir / plate / ".conditions.lock"):
+                _merge(zarr_dir / plate, rows, ngff_version)
 
 
 def check_conditions(zarr_dir: Path, images: Iterable[TiledImage[Any, Any]]) -> None:
@@ -48,27 +53,39 @@ def check_conditions(zarr_dir: Path, images: Iterable[TiledImage[Any, Any]]) -> 
     Raises:
         OutputError: a table that is there cannot be read.
     """
-    for plate in _rows_of(images):
-        listed_tables(zarr_dir / plate / "tables")
-        _read(zarr_dir / plate / "tables" / "condition_table")
+    for plate, rows in _rows_of(images).items():
+        if _change(zarr_dir / plate, rows):
+            listed_tables(zarr_dir / plate / "tables")
+            _read(zarr_dir / plate / "tables" / "condition_table")
 
 
-def _rows_of(images: Iterable[TiledImage[Any, Any]]) -> dict[str, Rows]:
-    """By plate the rows of its images that have attributes."""
-    plates: dict[str, Rows] = {}
+def _rows_of(images: Iterable[TiledImage[Any, Any]]) -> dict[str, RowsOfRun]:
+    """By plate the rows of its images."""
+    plates: dict[str, RowsOfRun] = {}
     for image in images:
-        place = image.collection
-        if isinstance(place, ImageInPlate) and image.attributes:
-            rows = plates.setdefault(place.plate_path, {})
+        place, attributes = image.collection, image.attributes
+        if isinstance(place, ImageInPlate):
             key = _key(place.row, place.column, place.acquisition, image.name)
-            rows[key] = {
-                name: joined(values) for name, values in image.attributes.items() if name not in _KEY
-            }
+            cells = {name: joined(values) for name, values in attributes.items() if name not in _KEY}
+            plates.setdefault(place.plate_path, {})[key] = cells if attributes else None
     return plates
 
 
-def _merge(plate: Path, rows: Rows, ngff_version: NgffVersion) -> None:
-    merged = {**_read(plate / "tables" / "condition_table"), **rows}
+def _change(plate: Path, rows: RowsOfRun) -> bool:
+    """Whether the rows of a run change the table of a plate: some are to be added, or some that it has are to go."""
+    if any(cells is not None for cells in rows.values()):
+        return True
+    try:
+        return not rows.keys().isdisjoint(_read(plate / "tables" / "condition_table"))
+    except (
+        OutputError
+    ):  # a table of somebody else, or damaged: no reason to refuse a run that adds nothing to it
+        return False
+
+
+def _merge(plate: Path, rows: RowsOfRun, ngff_version: NgffVersion) -> None:
+    found: RowsOfRun = {**_read(plate / "tables" / "condition_table")}
+    merged = {key: cells for key, cells in (found | rows).items() if cells is not None}
     keys = sorted(merged, key=lambda key: (row_index(key[0]), *key[1:3], len(key[3]), key[3]))
     # By first value: a table that is read gives every row all columns, and the order of runs must not show.
     cells = [(name, cell) for key in keys for name, cell in merged[key].items()]

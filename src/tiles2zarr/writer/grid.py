@@ -170,6 +170,19 @@ def _unit(cell: Block, shape: TileShape, itemsize: int) -> Block:
     return Block(cell.z, y, x)
 
 
+def relative(part: Extent, whole: Extent) -> Extent:
+    """Where a part of an extent lies within the pixels of the whole.
+
+    >>> relative((slice(2, 3), slice(8, 10), slice(0, 5)), (slice(2, 4), slice(6, 12), slice(0, 9)))
+    (slice(0, 1, None), slice(2, 4, None), slice(0, 5, None))
+    """
+    z, y, x = (
+        slice(inner.start - outer.start, inner.stop - outer.start)
+        for inner, outer in zip(part, whole, strict=True)
+    )
+    return z, y, x
+
+
 def _span(index: int, step: int, length: int) -> slice:
     return slice(min(index * step, length), min((index + 1) * step, length))
 

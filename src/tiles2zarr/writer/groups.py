@@ -47,23 +47,36 @@ def read_attributes(folder: Path) -> dict[str, Any] | None:
     """The attributes of a group; None where there is no group.
 
     Raises:
-        OutputError: its metadata are no JSON document, or no object.
+        OutputError: its metadata cannot be read, are no JSON document, or no object.
     """
-    version = group_version(folder)
-    if version is None:
-        return None
-    file = folder / (".zattrs" if version == "0.4" else "zarr.json")
+    document = read_document(folder)
+    if document is None or group_version(folder) == "0.4":
+        return document
+    return _object(document.get("attributes", {}), f"{folder / 'zarr.json'}: attributes")
+
+
+def read_document(folder: Path) -> dict[str, Any] | None:
+    """The metadata of a group: the attributes of Zarr v2, the whole document of v3; None where there is no group.
+
+    Raises:
+        OutputError: they cannot be read, are no JSON document, or no object.
+    """
+    file = folder
     try:
+        version = group_version(folder)
+        if version is None:
+            return None
+        file = folder / (".zattrs" if version == "0.4" else "zarr.json")
         document = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        msg = f"{file}: expected metadata, cannot read them ({error.strerror}): repair or remove it"
+        raise OutputError(msg) from error
     except (ValueError, RecursionError) as error:
         msg = f"{file}: expected a JSON document, found something else ({error}): repair or remove it"
         raise OutputError(msg) from error
-    attributes = _object(document, str(file))
-    return (
-        attributes if version == "0.4" else _object(attributes.get("attributes", {}), f"{file}: attributes")
-    )
+    return _object(document, str(file))
 
 
 def ngff_attributes(attributes: Mapping[str, Any], ngff_version: NgffVersion) -> dict[str, Any]:

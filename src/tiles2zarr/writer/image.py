@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import numpy as np
 from tiles2zarr.writer.arrays import LevelWriter, create_levels
 from tiles2zarr.writer.comparison import LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
-from tiles2zarr.writer.file_comparison import FileComparison
+from tiles2zarr.writer.file_comparison import FileComparison, scratch_folder
 from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
@@ -25,6 +23,7 @@ from tiles2zarr.writer.tables import Table, fov_roi_table, well_roi_table, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from tiles2zarr.core.placed_image import PlacedImage
     from tiles2zarr.models import ConverterOptions
@@ -135,8 +134,9 @@ def compare_pixels(
     comparison = LevelComparison(
         folder, layout.grid, layout.placed.image.axes, layout.data_type, mosaic.tile_at
     )
-    Pyramid(layout.grid, mosaic.units, mosaic.fill, comparison).build(memory.threads, progress)
-    return comparison.finish()
+    pyramid = Pyramid(layout.grid, mosaic.units, mosaic.fill, comparison)
+    pyramid.build(memory.threads, progress)
+    return comparison.finish(pyramid.covers)
 
 
 def compare_files(
@@ -148,24 +148,17 @@ def compare_files(
 ) -> list[Difference]:
     """Compare every byte of every chunk on disk with what the tiles make. Writes into a temporary folder only.
 
-    Finds all that `compare_pixels` finds, and damage that shows in no pixel; costs an encoding of every chunk.
-    The arguments, the result and the errors are those of `compare_pixels`.
+    Finds all that `compare_pixels` finds, and damage that shows in no pixel; costs an encoding of every chunk. Good
+    for an image that was written by the codecs of today, see `tiles2zarr.writer.arrays.encoder`. The arguments, the
+    result and the errors are those of `compare_pixels`.
     """
-    mosaic, axes = mosaic_of(layout, resource, memory), layout.placed.image.axes
-    pixels = LevelComparison(folder, layout.grid, axes, layout.data_type, mosaic.tile_at)
-    with TemporaryDirectory(prefix="tiles2zarr-") as scratch:
-        files = FileComparison(
-            folder,
-            Path(scratch),
-            layout.grid,
-            axes,
-            layout.data_type,
-            layout.options.omezarr_options,
-            pixels,
-            mosaic.tile_at,
-        )
-        Pyramid(layout.grid, mosaic.units, mosaic.fill, files).build(memory.threads, progress)
-        return files.finish()
+    mosaic, grid, axes = mosaic_of(layout, resource, memory), layout.grid, layout.placed.image.axes
+    how = layout.options.omezarr_options
+    with scratch_folder() as scratch:
+        files = FileComparison(folder, scratch, grid, axes, layout.data_type, how, mosaic.tile_at)
+        pyramid = Pyramid(grid, mosaic.units, mosaic.fill, files)
+        pyramid.build(memory.threads, progress)
+        return files.finish(pyramid.covers)
 
 
 def mosaic_of(layout: ImageLayout, resource: Any | None, memory: MemoryPlan) -> Mosaic:

@@ -37,15 +37,19 @@ def exclusive(file: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
     try:
         yield
     finally:
-        _release(file, descriptor)
+        try:
+            _remove_held(file)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
 def left_behind(file: Path) -> Iterator[bool]:
-    """Tell whether whoever held the lock of a file died; if so, it is held while the block runs, and removed.
+    """Tell whether whoever held the lock of a file died; if so, it is held while the block runs, and then removed.
 
-    Never makes the file, so that a holder who leaves in good order at this moment is not taken for dead. Where a
-    file without holder stays in any case (Windows), nobody is.
+    If the block fails, the file stays: the next who asks is told again. Never makes the file, so that a holder who
+    leaves in good order at this moment is not taken for dead. Where a file without holder stays in any case (Windows),
+    nobody is.
 
     Args:
         file: a lock that nobody asks for but its first holder.
@@ -57,27 +61,23 @@ def left_behind(file: Path) -> Iterator[bool]:
     if descriptor is None:
         yield False
         return
-    is_dead = False
     try:
         is_dead = _try_lock(descriptor) and _is_still(file, descriptor)
         yield is_dead
-    finally:
         if is_dead:
-            _release(file, descriptor)
-        else:
-            os.close(descriptor)
-
-
-def _release(file: Path, descriptor: int) -> None:
-    """Leave a lock that is held."""
-    try:
-        # Removed while it is still held: whoever waits finds that its file is gone and opens a new one. A file that
-        # cannot be removed (the disk went read-only) is left for the next holder.
-        if sys.platform != "win32":
-            with suppress(OSError):
-                file.unlink()
+            _remove_held(file)
     finally:
         os.close(descriptor)
+
+
+def _remove_held(file: Path) -> None:
+    """Remove the file of a lock that is still held: whoever waits finds that it is gone and opens a new one.
+
+    A file that cannot be removed (the disk went read-only) is left for the next holder.
+    """
+    if sys.platform != "win32":
+        with suppress(OSError):
+            file.unlink()
 
 
 def _acquire(file: Path, waiting: Callable[[], None]) -> int:

@@ -10,7 +10,6 @@ from tiles2zarr.models import ImageInPlate, row_index
 from tiles2zarr.writer.groups import (
     NgffVersion,
     group_version,
-    ngff_attributes,
     read_attributes,
     read_ngff,
     remove_parts,
@@ -24,7 +23,15 @@ if TYPE_CHECKING:
 
 #: Key of the completion record in an image's attributes.
 RECORD = "tiles2zarr"
-_RECORDED = {"acquisition": int, "fingerprint": str, "options": dict, "bytes": int}
+_RECORDED = {
+    "acquisition": int,
+    "fingerprint": str,
+    "level0": str,
+    "encoder": str,
+    "format": str,
+    "options": dict,
+    "bytes": int,
+}
 
 
 def write_plates(zarr_dir: Path, images: Iterable[ImageInPlate], ngff_version: NgffVersion) -> None:
@@ -80,10 +87,10 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
 def completion_record(image: Path) -> dict[str, Any] | None:
     """The record of a finished image; None for a folder that is none, or that somebody else wrote or damaged."""
     try:
-        record = (read_attributes(image) or {}).get(RECORD)
+        record, ngff = (read_attributes(image) or {}).get(RECORD), read_ngff(image)
     except OutputError:
         return None
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or not ngff.get("multiscales"):
         return None
     is_ours = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
     return record if is_ours else None
@@ -98,7 +105,7 @@ def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: Ngff
         for well in wells:
             _listed(plate / well)  # a damaged one would fail each of its images in the end
         if not known:  # a plate without wells until they are there: whatever is killed, the next run takes up
-            _write_metadata(plate, _plate_metadata(plate, known, (), ngff_version), ngff_version)
+            _write_metadata(plate, "plate", _plate_metadata(plate, known, (), ngff_version), ngff_version)
         _clear_parts(plate, wells.values())
         for row in {image.row for image in wells.values()}:
             if group_version(plate / row) is None:
@@ -108,7 +115,7 @@ def _write_plate(plate: Path, images: Sequence[ImageInPlate], ngff_version: Ngff
                 _write_well(plate / well, [], ngff_version)
         metadata = _plate_metadata(plate, known, images, ngff_version)
         if metadata != known:
-            _write_metadata(plate, metadata, ngff_version)
+            _write_metadata(plate, "plate", metadata, ngff_version)
 
 
 def _clear_parts(plate: Path, wells: Iterable[ImageInPlate]) -> None:
@@ -154,14 +161,14 @@ def _misshapen(group: Path, expected: str) -> OutputError:
     )
 
 
-def _write_metadata(plate: Path, metadata: Mapping[str, Any], ngff_version: NgffVersion) -> None:
-    """Write the plate's own metadata; whatever else its attributes hold stays."""
-    attributes = read_attributes(plate) or {}
+def _write_metadata(group: Path, key: str, metadata: Mapping[str, Any], ngff_version: NgffVersion) -> None:
+    """Write the NGFF metadata of a plate or well; whatever else the attributes of the group hold stays."""
+    attributes = read_attributes(group) or {}
     if ngff_version == "0.4":
-        attributes["plate"] = metadata
+        attributes[key] = metadata
     else:
-        attributes["ome"] = {**attributes.get("ome", {}), "version": "0.5", "plate": metadata}
-    write_group(plate, attributes, ngff_version)
+        attributes["ome"] = {**attributes.get("ome", {}), "version": "0.5", key: metadata}
+    write_group(group, attributes, ngff_version)
 
 
 def _plate_metadata(
@@ -199,9 +206,9 @@ def _plate_metadata(
 def list_in_well(image: Path) -> None:
     """Add a finished image to the list of its well, together with any other that is finished.
 
-    Needs no lock: whoever writes looks again afterwards, and writes again while an image is missing. Of
-    writers at the same time the last one to look sees all images. What is listed already is believed, so that
-    thousands of images of one well do not read each other's records again and again.
+    Under a lock: of two that write the list at the same time one could be killed before it saw the other's image,
+    which nobody would list then. What is listed already is believed, so that thousands of images of one well do not
+    read each other's records again and again.
 
     Raises:
         OutputError: the image is not there, or the well's metadata are damaged.
@@ -212,12 +219,11 @@ def list_in_well(image: Path) -> None:
         msg = f"{image}: expected a finished image, found no group"
         raise OutputError(msg)
     own = _entry(image)
-    while True:
+    with exclusive(well / ".well.lock"):
         listed = _listed(well)
         finished = _finished(well, listed, own)
-        if finished == listed:
-            return
-        _write_well(well, finished, version)
+        if finished != listed:
+            _write_well(well, finished, version)
 
 
 def _listed(well: Path) -> list[dict[str, Any]]:
@@ -260,5 +266,4 @@ def _place_in_list(entry: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _write_well(well: Path, images: Sequence[Mapping[str, Any]], ngff_version: NgffVersion) -> None:
-    metadata = {"version": ngff_version, "images": list(images)}
-    write_group(well, ngff_attributes({"well": metadata}, ngff_version), ngff_version)
+    _write_metadata(well, "well", {"version": ngff_version, "images": list(images)}, ngff_version)

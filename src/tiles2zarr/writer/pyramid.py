@@ -63,6 +63,7 @@ class Pyramid:
         self._units = units
         self._fill = fill
         self._sink = sink
+        self._level0 = frozenset(units)
         self._quadrants = _quadrants(units, grid.levels)
         self._open: dict[tuple[int, UnitIndex], _OpenUnit] = {}
         self._lock = threading.Lock()
@@ -83,6 +84,10 @@ class Pyramid:
                 build_one(unit)
         else:
             _in_threads(build_one, iter(self._units), threads)
+
+    def covers(self, level: int, unit: UnitIndex) -> bool:
+        """Whether a unit of a level is among those that are built."""
+        return unit in (self._quadrants[level] if level else self._level0)
 
     def _build_from(self, unit: UnitIndex) -> int:
         """Hand on a unit of level 0, and those above it that it completes; its number of pixels."""

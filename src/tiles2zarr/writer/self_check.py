@@ -6,34 +6,38 @@ Level 0 is held against the digest that was taken while it was written, every ot
 from __future__ import annotations
 
 import threading
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.models import OverlapMode, RuntimeOptions
-from tiles2zarr.writer.arrays import open_level, read_block
-from tiles2zarr.writer.chunk_files import ChunkFiles, in_full
-from tiles2zarr.writer.comparison import UNREADABLE, Difference, LevelComparison
+from tiles2zarr.models import OverlapMode
+from tiles2zarr.writer.arrays import UnreadableError, encoder, open_level
+from tiles2zarr.writer.comparison import Difference, LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
-from tiles2zarr.writer.file_comparison import FileComparison
+from tiles2zarr.writer.file_comparison import FileComparison, scratch_folder
 from tiles2zarr.writer.grid import Block, UnitIndex, grid_of, in_z_order
 from tiles2zarr.writer.memory import Decoded, plan_memory
 from tiles2zarr.writer.pyramid import Pyramid
+from tiles2zarr.writer.stored_level import StoredLevel, in_full
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import zarr
     from numpy.typing import NDArray
 
-    from tiles2zarr.models import Axis, OmeZarrOptions
+    from tiles2zarr.models import Axis, OmeZarrOptions, RuntimeOptions
     from tiles2zarr.writer.grid import Extent, Grid
 
 
 def check_image(
-    folder: Path, axes: Sequence[Axis], levels: int, digest: str, options: OmeZarrOptions
+    folder: Path,
+    axes: Sequence[Axis],
+    levels: int,
+    record: Mapping[str, Any],
+    options: OmeZarrOptions,
+    runtime: RuntimeOptions,
 ) -> list[Difference]:
     """Compare an image on disk with itself.
 
@@ -41,51 +45,61 @@ def check_image(
         folder: the image's folder.
         axes: the axes of its arrays.
         levels: how many it has.
-        digest: of level 0, as the completion record has it.
-        options: how it was written, as the completion record has it.
+        record: its completion record.
+        options: how it was written.
+        runtime: memory and threads.
 
     Returns:
-        every difference; a chunk of a level above 0 is named when it does not follow from the level below.
+        every difference; a chunk of a level above 0 is named when it does not follow from the level below, and
+        nothing is said of what would follow from it.
+
+    Raises:
+        OptionsError: not even one unit fits the memory limit.
     """
     try:
         array = open_level(folder, 0)
-    except UNREADABLE:
+    except UnreadableError:
         return [Difference(0, None, None, "unreadable-array")]
-    grid = _grid(array, axes, levels)
-    runtime = RuntimeOptions(verify=True)
-    memory = plan_memory(
-        str(folder), grid, array.dtype.itemsize, Decoded(0, used_again=False), OverlapMode.LAST, runtime
-    )
-    stored = _StoredLevel(array, axes, grid, ChunkFiles(folder / "0", array, axes))
-    pixels = LevelComparison(folder, grid, axes, array.dtype.name, _no_tile)
-    with TemporaryDirectory(prefix="tiles2zarr-") as scratch:
-        files = FileComparison(folder, Path(scratch), grid, axes, array.dtype.name, options, pixels, _no_tile)
-        sink = _Trusting(files, pixels, stored)
-        Pyramid(grid, stored.units(), stored.fill, sink).build(memory.threads, lambda _: None)
-        differences = [*stored.unreadable, *files.finish()]
-    if not stored.unreadable and stored.digest.value() != digest:
+    grid, data_type = _grid(array, axes, levels), array.dtype.name
+    decoded = Decoded(0, used_again=False)
+    memory = plan_memory(str(folder), grid, array.dtype.itemsize, decoded, OverlapMode.LAST, runtime)
+    level0 = _Level0(StoredLevel(folder / "0", array, axes), grid)
+    with scratch_folder() as scratch:
+        comparison: LevelComparison | FileComparison = (
+            FileComparison(folder, scratch, grid, axes, data_type, options, _no_tile)
+            if record["encoder"] == encoder()
+            else LevelComparison(folder, grid, axes, data_type, _no_tile)
+        )
+        pyramid = Pyramid(grid, level0.units(), level0.fill, _LowestDamage(comparison, level0))
+        pyramid.build(memory.threads, lambda _: None)
+        differences = [*level0.unreadable, *comparison.finish(pyramid.covers)]
+    if not level0.unreadable and level0.digest.value() != record["level0"]:
         differences.insert(0, Difference(0, None, None, "different-digest"))
     return differences
 
 
-class _StoredLevel:
-    """Level 0 as it is on disk."""
+class _Level0:
+    """Level 0 as it is on disk.
 
-    def __init__(self, array: zarr.Array[Any], axes: Sequence[Axis], grid: Grid, files: ChunkFiles) -> None:
-        self._array = array
-        self._axes = axes
+    Attributes:
+        digest: of what was read so far.
+        unreadable: chunks that cannot be read.
+        damaged: units of any level, with their level, that differ or cannot be read.
+    """
+
+    def __init__(self, stored: StoredLevel, grid: Grid) -> None:
+        self._stored = stored
         self._grid = grid
-        self._files = files
         self._lock = threading.Lock()
         self.digest = Level0Digest(grid.chunk)
         self.unreadable: list[Difference] = []
-        self.damaged: list[UnitIndex] = []
+        self.damaged: list[tuple[int, UnitIndex]] = []
 
     def units(self) -> list[UnitIndex]:
         """The units that anything is stored of."""
         found = set()
-        for key in self._files.stored():
-            chunk, extent = self._files.place(key)
+        for key in self._stored.keys():
+            chunk, extent = self._stored.place(key)
             place = (part.start // step for part, step in zip(extent, self._grid.unit, strict=True))
             found.add(UnitIndex(chunk.t, chunk.c, *place))
         return in_z_order(found)
@@ -94,37 +108,42 @@ class _StoredLevel:
         """The pixels of a unit; zeros where they cannot be read."""
         extent = self._grid.extent(0, unit)
         try:
-            block = read_block(self._array, self._axes, unit, extent)
-        except UNREADABLE:
+            block = self._stored.read(unit, extent)
+        except UnreadableError:
             self._note(unit, extent)
-            return np.zeros([part.stop - part.start for part in extent], self._array.dtype)
+            return np.zeros([part.stop - part.start for part in extent], self._stored.array.dtype)
         self.digest.add(unit, extent, block)
         return block
 
+    def is_above_damage(self, level: int, unit: UnitIndex) -> bool:
+        """Whether a unit is damaged itself, or follows from one that is."""
+        return any(
+            below <= level and _ancestor(damaged, level - below) == unit for below, damaged in self.damaged
+        )
+
     def _note(self, unit: UnitIndex, extent: Extent) -> None:
-        for key, part in self._files.within(unit, extent):
+        self.damaged.append((0, unit))
+        for key, part in self._stored.within(unit, extent):
             try:
-                read_block(self._array, self._axes, unit, part)
-            except UNREADABLE:
+                self._stored.read(unit, part)
+            except UnreadableError:
                 with self._lock:
                     self.unreadable.append(Difference(0, key, None, "unreadable-chunk"))
-                    self.damaged.append(unit)
 
 
-class _Trusting:
-    """Compares what level 0 says, except where level 0 itself cannot be read."""
+class _LowestDamage:
+    """Compares units, but none above a unit that differs or cannot be read: it would only follow from damage."""
 
-    def __init__(self, files: FileComparison, pixels: LevelComparison, stored: _StoredLevel) -> None:
-        self._files = files
-        self._pixels = pixels
-        self._stored = stored
+    def __init__(self, comparison: LevelComparison | FileComparison, level0: _Level0) -> None:
+        self._comparison = comparison
+        self._level0 = level0
 
     def put(self, level: int, unit: UnitIndex, extent: Extent, block: NDArray[Any]) -> None:
-        """Compare a unit that follows from readable ones."""
-        if any(_ancestor(damaged, level) == unit for damaged in self._stored.damaged):
-            self._pixels.leave_out(level, unit, extent)
-        else:
-            self._files.put(level, unit, extent, block)
+        """Compare a unit."""
+        if not self._level0.is_above_damage(level, unit):
+            self._comparison.put(level, unit, extent, block)
+            if self._comparison.differs(level, unit):
+                self._level0.damaged.append((level, unit))
 
 
 def _no_tile(level: int, t: int, c: int, z: int, y: int, x: int) -> None:

@@ -109,7 +109,7 @@ def write_tables(
             write_group(place, {}, ngff_version)
             _write_anndata(place, table)
     names = [*known, *(table.name for table in tables if table.name not in known)]
-    write_group(group, {"tables": names}, ngff_version)
+    write_group(group, {**(read_attributes(group) or {}), "tables": names}, ngff_version)
 
 
 def listed_tables(group: Path) -> list[str]:

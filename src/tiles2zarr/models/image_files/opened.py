@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.models.documents import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,7 +191,9 @@ def open_image(path: Path) -> Iterator[OpenImage]:
             raise _error(path, f"expected an image file, found {found}")
         handle = open(path, "rb")  # closed below, where errors of the body pass untouched
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise _error(path, "no such file: copy the missing file or correct its name") from error
+        raise _error(
+            path, "no such file: copy the missing file, correct its name, or set missing_tiles to Fill"
+        ) from error
     except PermissionError as error:
         raise _error(path, "permission denied: ask for the right to read it") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
@@ -242,7 +245,4 @@ def sample_step(rows: int, width: int) -> int:
 
 def _error(path: Path, message: str) -> SourceError:
     """One line, whatever characters the name or a library's message holds."""
-    line = f"{path}: {message}"
-    if not line.isprintable():
-        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    return SourceError(line)
+    return SourceError(one_line(f"{path}: {message}"))

@@ -22,6 +22,7 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _DEFLATE_RATIO = 1100  # deflate expands at most 1032 times
 _BASELINE_EXTENDED_PROGRESSIVE = (0xC0, 0xC1, 0xC2)
 _MASKS = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)  # red, green, blue, alpha of a BMP
+_MOST_PADDING = 2**16  # bytes that are looked at together
 _NOT_A_FRAME = (0xC4, 0xC8, 0xCC)  # tables and an extension, whose markers lie among those of frames
 
 
@@ -30,9 +31,14 @@ def _png_header(file: OpenImage) -> ImageHeader:
     name, width, height, bits, color = struct.unpack(">4x4sIIBB", file.bytes_at(8, 18))
     if name != b"IHDR" or bits not in (1, 2, 4, 8, 16):
         raise file.error("expected a PNG header, found other bytes: the file is damaged")
+    named = file.bytes_at(12, 21)
+    if zlib.crc32(named[:17]) != int.from_bytes(named[17:], "big"):
+        raise file.error("wrong checksum of chunk b'IHDR': the file is damaged, copy it again")
     chunks = _png_chunks(file)
     if b"acTL" in chunks:
         raise file.error("expected one image, found an animated PNG: save its frames as separate files")
+    if b"IDAT" not in chunks:
+        raise file.error("expected pixels, found none before the end: the file is damaged, copy it again")
     samples = {0: 1, 2: 3, 6: 4}.get(color)
     if samples is None or (b"tRNS" in chunks and samples == 1):
         found = "palette colours" if color == 3 else "grey with transparency"
@@ -75,8 +81,9 @@ def _jpeg_header(file: OpenImage) -> ImageHeader:
     offset = 2
     while True:
         fill, marker, length = struct.unpack(">BBH", file.bytes_at(offset, 4))
-        if fill == 0xFF and marker == 0xFF:  # padding
-            offset += 1
+        if fill == 0xFF and marker == 0xFF:
+            padded = file.bytes_at(offset, min(_MOST_PADDING, file.size - offset))
+            offset += max(1, len(padded) - len(padded.lstrip(b"\xff")) - 1)
             continue
         if fill != 0xFF or length < 2:
             raise file.error(f"expected a JPEG marker at byte {offset}, found none: the file is damaged")

@@ -18,6 +18,26 @@ if TYPE_CHECKING:
     from tiles2zarr.models.image_files.opened import OpenImage
 
 _REDUCED_OR_MASK = 0b101
+# Bytes of one value of each type that a tag may have.
+_TYPE_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_PRIVATE_TAGS = 32768  # from here on vendors write what they like, and some write places that are none
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _JPEG = frozenset({6, 7, 33007, 34892})
 _TILE_WIDTH = 322
@@ -35,8 +55,12 @@ _DECISIVE_TAGS = frozenset(
 _LEAST = {
     **dict.fromkeys(("compression", "photometric", "tilewidth", "tilelength"), 0),
     **dict.fromkeys(("imagelength", "imagewidth", "imagedepth", "tiledepth", "samplesperpixel"), 1),
-    **dict.fromkeys(("planarconfig", "predictor", "fillorder"), 1),
+    **dict.fromkeys(("predictor", "planarconfig", "fillorder"), 1),
 }
+
+# Codecs of black and white, and the kinds of pixels (numpy's letters) that each predictor is defined for.
+_FAX = frozenset({2, 3, 4})
+_PREDICTED_KINDS = {1: "biuf", 2: "iuf", 3: "f", 34892: "iu", 34893: "iu", 34894: "f", 34895: "f"}
 
 # How many times its input each codec can expand at most; the others have no useful limit.
 _EXPANSION = {5: 2600, 8: 1100, 32946: 1100, 32773: 65, 34926: 45_000, 50000: 45_000}
@@ -96,22 +120,29 @@ class TiffDirectory:
         page: the page as tifffile reads it.
         codes: all tags that the file lists, also those that tifffile skipped as unreadable.
         after: place (bytes) of the next page in the file, 0 behind the last.
+        end: where (bytes) the values of its standard tags end, as far as they lie elsewhere in the file.
     """
 
     page: TiffPage
     codes: frozenset[int]
     after: int
+    end: int
 
     @classmethod
     def of(cls, file: OpenImage, tif: TiffFile, page: TiffPage) -> TiffDirectory:
-        """Read the list once more, its codes only."""
+        """Read the list once more."""
         layout = tif.tiff
         (count,) = struct.unpack(layout.tagnoformat, file.bytes_at(page.offset, layout.tagnosize))
         listed = count * layout.tagsize
         data = file.bytes_at(page.offset + layout.tagnosize, listed + layout.offsetsize)
-        codes = struct.iter_unpack(f"{layout.byteorder}H{layout.tagsize - 2}x", data[:listed])
+        number = layout.offsetformat[-1]
+        tags = list(struct.iter_unpack(f"{layout.byteorder}HH{number}{number}", data[:listed]))
         (after,) = struct.unpack(layout.offsetformat, data[listed:])
-        return cls(page, frozenset(code for (code,) in codes), after)
+        sizes = ((code, _TYPE_SIZES.get(kind, 0) * count, place) for code, kind, count, place in tags)
+        ends = (
+            place + size for code, size, place in sizes if code < _PRIVATE_TAGS and size > layout.offsetsize
+        )
+        return cls(page, frozenset(tag[0] for tag in tags), after, max(ends, default=0))
 
 
 def is_aside(page: TiffPage) -> bool:
@@ -130,6 +161,8 @@ def check_page(file: OpenImage, directory: TiffDirectory) -> Pixels:
     if lost:
         msg = f"tag {min(lost)} of page {page.index} cannot be read"
         raise file.error(f"{msg}: truncated or damaged, copy it again")
+    if directory.end > file.size:
+        raise file.truncated(directory.end)
     pixels = _pixels(file, page)
     _check_colors(file, page)
     _check_segments(file, page, pixels)
@@ -181,6 +214,9 @@ def _pixels(file: OpenImage, page: TiffPage) -> Pixels:
         value = getattr(page, name)
         if not isinstance(value, int) or value < least:
             raise file.error(f"expected {name} of at least {least}, found {value!r:.80}: the file is damaged")
+    for name in ("planarconfig", "fillorder"):
+        if (value := getattr(page, name)) not in (1, 2):
+            raise file.error(f"expected {name} 1 or 2, found {value!r:.80}: the file is damaged")
     if page.imagedepth != 1 or page.tiledepth != 1:
         raise file.error("expected planes, found a volume in one page: save one page per plane")
     if page.is_lsm:
@@ -223,8 +259,6 @@ def _is_tint(colormap: object) -> bool:
 
 def _check_segments(file: OpenImage, page: TiffPage, pixels: Pixels) -> None:
     """Strips or tiles: all listed, within the file, and enough for the pixels that are claimed."""
-    from tifffile import TIFF
-
     segments = prod(page.chunked)
     offsets, counts = page.dataoffsets[:segments], page.databytecounts[:segments]
     if not offsets or min(len(offsets), len(counts)) < segments:
@@ -241,15 +275,35 @@ def _check_segments(file: OpenImage, page: TiffPage, pixels: Pixels) -> None:
         # libtiff ignores it, others apply it: whichever is chosen may be wrong.
         raise file.error("expected no predictor on uncompressed pixels, found one: save it again compressed")
     if page.compression == 1:
-        lines = pixels.height * (pixels.samples if pixels.planar else 1)
-        line = pixels.width * (1 if pixels.planar else pixels.samples) * int(page.bitspersample)
-        file.check_claim(lines * ((line + 7) // 8), sum(counts))
-    elif page.compression not in TIFF.DECOMPRESSORS:
-        name = getattr(page.compression, "name", page.compression)
-        raise file.error(f"its compression {name!s:.40} cannot be read: save it with another")
+        rows, width = (segments * page.tilelength, page.tilewidth) if page.is_tiled else _lines(pixels)
+        line = width * (1 if pixels.planar else pixels.samples) * int(page.bitspersample)
+        file.check_claim(rows * ((line + 7) // 8), sum(counts))
     else:
+        _check_codec(file, page, pixels)
         padded = segments * prod(page.chunks) * pixels.dtype.itemsize if page.is_tiled else pixels.nbytes
         file.check_claim(padded, sum(counts) * _EXPANSION.get(page.compression, padded))
     if page.is_stk and tuple(map(add, offsets, counts))[:-1] != offsets[1:]:
         # tifffile takes it on faith that the strips of MetaMorph files follow each other.
         page.is_contiguous = page.is_final = False
+
+
+def _lines(pixels: Pixels) -> tuple[int, int]:
+    """Number and width (px) of the lines of pixels that strips hold."""
+    return pixels.height * (pixels.samples if pixels.planar else 1), pixels.width
+
+
+def _check_codec(file: OpenImage, page: TiffPage, pixels: Pixels) -> None:
+    """Whether compression and predictor are known, and made for such pixels."""
+    from tifffile import TIFF
+
+    name = getattr(page.compression, "name", page.compression)
+    if page.compression not in TIFF.DECOMPRESSORS:
+        raise file.error(f"its compression {name!s:.40} cannot be read: save it with another")
+    if page.compression in _FAX and page.bitspersample != 1:
+        raise file.error(
+            f"expected pixels of 1 bit, since they are stored as fax ({name}): the file is damaged"
+        )
+    kinds = _PREDICTED_KINDS.get(page.predictor, "")
+    if pixels.dtype.kind not in kinds:
+        found = f"predictor {page.predictor:d} for pixels of {pixels.dtype.name}"
+        raise file.error(f"expected a predictor that fits its pixels, found {found}: the file is damaged")

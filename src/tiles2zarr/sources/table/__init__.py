@@ -7,15 +7,17 @@ share.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from tiles2zarr.core.dataframe import hcs_images_from_dataframe, single_images_from_dataframe
+from tiles2zarr.core.dataframe import TILES_TABLE, hcs_images_from_dataframe, single_images_from_dataframe
 from tiles2zarr.errors import OptionsError, SourceError
 from tiles2zarr.models import DefaultImageLoader, ImageInPlate
+from tiles2zarr.models.documents import one_line
 from tiles2zarr.models.values import path_part, valid_path_part
 from tiles2zarr.sources.base import Scan
 from tiles2zarr.sources.table.completion import (
@@ -34,6 +36,8 @@ from tiles2zarr.sources.table.spacing import lengths_in_pixels, starts_in_world
 from tiles2zarr.sources.table.wells import with_wells_parted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from tiles2zarr.core.tile import Scalar
@@ -84,42 +88,59 @@ class TableSource:
             OptionsError: the plate's name is no valid name.
         """
         file = _table_file(request.path)
-        folder = file.parent
-        settings = read_settings(folder / FILE_NAME)
-        details = request.options.update_acquisition_details(settings.details)
-        given = settings.given | _given(request)
-        table = with_wells_parted(read_table(file, texts=_TEXTS, numbers=_NUMBERS))
-        image = _image_columns(table)
-        report = Report(str(file))
-        first = FirstFile(_first_file(table, folder, allow_outside=request.allow_outside))
+        with _naming(file):
+            return _scan(file, request)
 
-        table = with_missing_columns(table, image, first, report)
-        details = with_pixel_size(details, given, first, report)
-        tiles = _tiles(_in_pixels(table, settings, details, given), image, details, request, folder)
-        chosen = _rows_of_acquisition(tiles, request.acquisition_id)
-        tiles = confine(tiles, folder, allow_outside=request.allow_outside)
-        details = with_spacings(tiles, details, given, settings.starts_in_pixels, first, report)
-        _check_channels(tiles, details, chosen)
-        tiles = starts_in_world(with_details(tiles, details), settings.starts_in_pixels, details)
-        if chosen is not None:
-            others = {name: cells for name, cells in tiles.attributes.items() if name != "acquisition"}
-            tiles = replace(tiles, attributes=others).take(chosen)
 
-        toml = folder / FILE_NAME
-        metadata = [toml] if toml.is_file() else []
-        conditions: dict[str, dict[str, Scalar]] = {}
-        if condition_file := _condition_file(details, request, folder):
-            wells = _wells(tiles, condition_file)
-            conditions, noticed = read_conditions(condition_file, wells, request.acquisition_id)
-            report.findings.extend(noticed)
-            metadata.append(condition_file)
-        return Scan(
-            tiles=tiles,
-            resource=folder,
-            findings=tuple(report.findings),
-            metadata_files=tuple(metadata),
-            conditions=conditions,
-        )
+def _scan(file: Path, request: ScanRequest) -> Scan:
+    folder = file.parent
+    settings = read_settings(folder / FILE_NAME)
+    details = request.options.update_acquisition_details(settings.details)
+    given = settings.given | _given(request)
+    table = with_wells_parted(read_table(file, texts=_TEXTS, numbers=_NUMBERS))
+    image = _image_columns(table)
+    report = Report(str(file))
+    first = FirstFile(_first_file(table, folder, allow_outside=request.allow_outside))
+
+    table = with_missing_columns(table, image, first, report)
+    details = with_pixel_size(details, given, first, report)
+    tiles = _tiles(_in_pixels(table, settings, details, given), image, details, request, folder)
+    chosen = _rows_of_acquisition(tiles, request.acquisition_id)
+    tiles = confine(tiles, folder, allow_outside=request.allow_outside)
+    details = with_spacings(tiles, details, given, settings.starts_in_pixels, first, report)
+    _check_channels(tiles, details, chosen)
+    tiles = starts_in_world(with_details(tiles, details), settings.starts_in_pixels, details)
+    if chosen is not None:
+        others = {name: cells for name, cells in tiles.attributes.items() if name != "acquisition"}
+        tiles = replace(tiles, attributes=others).take(chosen)
+
+    toml = folder / FILE_NAME
+    metadata = [toml] if toml.is_file() else []
+    conditions: dict[str, dict[str, Scalar]] = {}
+    if condition_file := _condition_file(details, request, folder):
+        wells = _wells(tiles, condition_file)
+        conditions, noticed = read_conditions(condition_file, wells, request.acquisition_id)
+        report.findings.extend(noticed)
+        metadata.append(condition_file)
+    return Scan(
+        tiles=tiles,
+        resource=folder,
+        findings=tuple(report.findings),
+        metadata_files=tuple(metadata),
+        conditions=conditions,
+    )
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """What goes wrong with the table names its file; whatever stands in its cells, the message is one line."""
+    try:
+        yield
+    except SourceError as error:
+        said = str(error)
+        if said.startswith(TILES_TABLE):
+            said = f"{file}{said.removeprefix(TILES_TABLE)}"
+        raise type(error)(one_line(said)) from error
 
 
 def _table_file(path: Path) -> Path:
@@ -154,12 +175,12 @@ def _image_columns(table: pd.DataFrame) -> tuple[str, ...]:
     if "image_path" in table.columns:
         if place:
             found = f"image_path and {', '.join(place)}"
-            msg = f"tiles table: expected either row and column or image_path, found {found}"
+            msg = f"{TILES_TABLE}: expected either row and column or image_path, found {found}"
             raise SourceError(msg)
         return ("image_path",)
     if len(place) == 1:
         missing = "column" if place == ["row"] else "row"
-        msg = f"tiles table: missing column {missing}: expected row and column, found {place[0]} alone"
+        msg = f"{TILES_TABLE}: missing column {missing}: expected row and column, found {place[0]} alone"
         raise SourceError(msg)
     return tuple(place)
 
@@ -179,7 +200,9 @@ def _in_pixels(
 ) -> pd.DataFrame:
     for axis in sorted(settings.lengths_in_world & {"z", "t"}):
         if f"{axis}_spacing" not in given:
-            msg = f"tiles table, column length_{axis}: its unit is world, which needs {axis}_spacing: add it"
+            msg = (
+                f"{TILES_TABLE}, column length_{axis}: its unit is world, which needs {axis}_spacing: add it"
+            )
             raise SourceError(msg)
     return lengths_in_pixels(table, settings.lengths_in_world, details)
 
@@ -226,7 +249,9 @@ def _rows_of_acquisition(
     chosen: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.asarray(column == acquisition_id, bool)
     if not chosen.any():
         found = ", ".join(map(str, list(dict.fromkeys(column))[:10]))
-        msg = f"tiles table, column acquisition: expected rows of acquisition {acquisition_id}, found {found}"
+        msg = (
+            f"{TILES_TABLE}, column acquisition: expected rows of acquisition {acquisition_id}, found {found}"
+        )
         raise SourceError(msg)
     return chosen
 
@@ -248,7 +273,7 @@ def _check_channels(
     file = tiles.loaders.fields["file_path"][row]
     expected = f"a channel from 0 to {len(details.channels) - 1} ({labels})"
     remedy = "correct start_c, or add the channel to channels"
-    msg = f"tiles table, row {row + 1} ({file}): expected {expected}, found channel {index}{more}: {remedy}"
+    msg = f"{TILES_TABLE}, row {row + 1} ({file}): expected {expected}, found channel {index}{more}: {remedy}"
     raise SourceError(msg)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from tiles2zarr.core.dataframe import TILES_TABLE
 from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.models import DefaultImageLoader
 from tiles2zarr.sources.table.embedded import Embedded, read_embedded
@@ -48,12 +49,14 @@ class FirstFile:
             SourceError: the file is missing or damaged.
         """
         if self.file is None:
-            msg = "tiles table: missing columns length_x, length_y: add them"
+            msg = f"{TILES_TABLE}: missing columns length_x, length_y: add them"
             raise SourceError(msg)
         try:
             header = DefaultImageLoader(file_path=str(self.file)).read_header()
         except SourceError as error:
-            msg = f"tiles table: missing columns length_x, length_y, and the first file cannot tell: {error}"
+            msg = (
+                f"{TILES_TABLE}: missing columns length_x, length_y, and the first file cannot tell: {error}"
+            )
             raise SourceError(msg) from error
         known = {name: getattr(self.embedded, name) for name in ("length_z", "length_c", "length_t")}
         lengths = {name: length for name, length in known.items() if length is not None}
@@ -101,7 +104,7 @@ def with_missing_columns(
         additions |= {"start_x": 0.0, "start_y": 0.0}
     if "fov_name" not in table.columns and _one_per_image(table, image, ["start_x", "start_y"]):
         additions["fov_name"] = _FOV
-    if not {"length_x", "length_y"} & set(table.columns):
+    if "file_path" in table.columns and not {"length_x", "length_y"} & set(table.columns):
         lengths = first.lengths()
         additions |= {name: length for name, length in lengths.items() if name not in table.columns}
     if additions:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import posixpath
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiles2zarr.core.dataframe import A_NAME, TILES_TABLE, is_name, shown
 from tiles2zarr.errors import SourceError
+from tiles2zarr.models.documents import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +36,7 @@ def confine(tiles: Tiles, folder: Path, *, allow_outside: bool) -> Tiles:
         allow_outside: keep a path that leaves the folder, as it is.
 
     Raises:
-        SourceError: a path leaves the folder, by itself or through a symbolic link to another folder.
+        SourceError: a path leaves the folder, by itself or through a symbolic link.
     """
     found = tiles.loaders.fields["file_path"]
     paths = found.tolist()
@@ -52,10 +55,13 @@ def confined_path(path: str, folder: Path, *, allow_outside: bool) -> Path:
     """Where a file lies that is named relative to the folder.
 
     Raises:
-        SourceError: outside the folder.
+        SourceError: outside the folder, or no path at all.
     """
+    if not is_name(path):
+        msg = f"{shown(path)}: expected {A_NAME}: correct the path"
+        raise SourceError(msg)
     relative = _relative(path, str(folder))
-    if relative is None or _outside(posixpath.dirname(relative), folder):
+    if relative is None or _outside(relative, os.path.realpath(folder)):
         if allow_outside:
             return folder / path
         msg = f"{path}: expected a file in {folder}, found one outside: {_REMEDY}"
@@ -83,15 +89,28 @@ def _relative(path: str, folder: str) -> str | None:
 
 
 def _refuse_outside(found: NDArray[np.object_], paths: Sequence[str | None], folder: Path) -> None:
-    parents = {path.rpartition("/")[0] for path in paths if path is not None}
-    escaping = {parent for parent in parents if _outside(parent, folder)}
+    root = os.path.realpath(folder)
+    parents = {posixpath.dirname(path) for path in paths if path is not None}
+    escaping = {parent for parent in parents if _outside(parent, root)}
+    links = {link for parent in parents - escaping for link in _links(parent, root)}.intersection(paths)
+    escaping_links = {link for link in links if _outside(link, root)}
     for row, path in enumerate(paths):
-        if path is None or (escaping and path.rpartition("/")[0] in escaping):
+        if path is None or path in escaping_links or (escaping and posixpath.dirname(path) in escaping):
             how = "found one outside" if path is None else "found one outside, through a symbolic link"
-            msg = f"tiles table, row {row + 1} ({found[row]}): expected a file in {folder}, {how}: {_REMEDY}"
+            where = f"{TILES_TABLE}, row {row + 1} ({one_line(found[row], 300)})"
+            msg = f"{where}: expected a file in {folder}, {how}: {_REMEDY}"
             raise SourceError(msg)
 
 
-def _outside(parent: str, folder: Path) -> bool:
-    """Whether symbolic links lead a subfolder out of the folder."""
-    return not Path(os.path.realpath(folder / parent)).is_relative_to(os.path.realpath(folder))
+def _links(parent: str, root: str) -> Iterator[str]:
+    """The symbolic links in a subfolder; one listing tells, where asking for each file would take its time."""
+    # What cannot be listed, preflight will say of its files.
+    with suppress(OSError), os.scandir(os.path.join(root, parent)) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                yield posixpath.join(parent, entry.name)
+
+
+def _outside(path: str, root: str) -> bool:
+    """Whether symbolic links lead a file or subfolder out of the folder, whose own links are resolved."""
+    return not Path(os.path.realpath(os.path.join(root, path))).is_relative_to(root)

@@ -193,4 +193,4 @@ def _not_utf8(file: Path, error: UnicodeDecodeError) -> SourceError:
 
 
 def _unreadable(file: Path, error: OSError) -> SourceError:
-    return SourceError(f"{file}: cannot be read: {error.strerror or error}")
+    return SourceError(f"{file}: cannot be read: {error.strerror or str(error).splitlines()[0]}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tiles2zarr.core.dataframe import first_reason
+from tiles2zarr.core.dataframe import first_reason, shown
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import AcquisitionDetails
+from tiles2zarr.models.documents import one_line, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def read_settings(file: Path) -> Settings:
     known = known_keys()
     if unknown := sorted(set(document) - set(known)):
         expected = ", ".join(key for key in known if not key.endswith("_coo"))
-        msg = f"{file}: unknown key {', '.join(unknown)}: expected some of {expected}"
+        msg = f"{file}: unknown key {one_line(', '.join(unknown), 200)}: expected some of {expected}"
         raise SourceError(msg)
     fields = {name: document[name] for name in AcquisitionDetails.model_fields if name in document}
     for other, name in _OTHER_NAMES.items():
@@ -89,21 +90,17 @@ def read_settings(file: Path) -> Settings:
 
 
 def _document(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         return {}
-    except UnicodeDecodeError as error:
-        msg = f"{file}: expected UTF-8, found byte 0x{error.object[error.start]:02x}: save it as UTF-8"
-        raise SourceError(msg) from error
+    try:
+        document: dict[str, Any] = read_document(file)
     except OSError as error:
         msg = f"{file}: cannot be read: {error.strerror or error}"
         raise SourceError(msg) from error
-    try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{file}: no TOML: {error}"
+    except ValueError as error:
+        msg = f"{file}: {error}"
         raise SourceError(msg) from error
+    return document
 
 
 def _add_channels(file: Path, document: Mapping[str, Any], fields: dict[str, Any]) -> None:
@@ -152,6 +149,6 @@ def _choice(
         return default
     if not isinstance(value, str) or value not in choices:
         expected = " or ".join(f'"{choice}"' for choice in choices)
-        msg = f"{file}: {key}: expected {expected}, found {value!r}"
+        msg = f"{file}: {key}: expected {expected}, found {shown(value)}"
         raise SourceError(msg)
     return choices[value]

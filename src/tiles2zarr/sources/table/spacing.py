@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tiles2zarr.core.dataframe import shown
+from tiles2zarr.core.dataframe import TILES_TABLE, shown
 from tiles2zarr.errors import SourceError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def lengths_in_pixels(
         if len(bad):
             row = int(bad[0])
             expected = f"a whole multiple of {step:g} (its unit is world)"
-            where = f"tiles table, row {row + 1} ({table['file_path'].iloc[row]}), column {name}"
+            where = f"{TILES_TABLE}, row {row + 1} ({table['file_path'].iloc[row]}), column {name}"
             msg = f"{where}: expected {expected}, found {shown(table[name].iloc[row])}"
             raise SourceError(msg)
         columns[name] = pixels

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiles2zarr.core.dataframe import TILES_TABLE
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import well_name
 
@@ -32,7 +33,7 @@ def with_wells_parted(table: pd.DataFrame) -> pd.DataFrame:
             name = well_name(str(text))
         except ValueError as error:
             line = int(np.flatnonzero(codes == code)[0]) + 1
-            msg = f"tiles table, row {line}, column well: {error}"
+            msg = f"{TILES_TABLE}, row {line}, column well: {error}"
             raise SourceError(msg) from error
         letters = name.rstrip("0123456789")
         rows.append(letters)
