@@ -127,7 +127,9 @@ class Sources:
             if module.name == "errors":  # says what others found
                 continue
             for node in module.calls:
-                if isinstance(node.func, ast.Name):
+                if ast.unparse(node.func) == "Finding.of":
+                    found += self._passed_on(module, node)
+                elif isinstance(node.func, ast.Name):
                     if node.func.id == "Finding":
                         found += self._findings(module, node)
                     elif node.func.id in self.errors and node.func.id != "PreflightError":
@@ -135,6 +137,16 @@ class Sources:
                     elif node.func.id == "ValueError" and _is_of_values(module):
                         found += self._errors(module, node, "ValueError")
         return list(dict.fromkeys(found))
+
+    def _passed_on(self, module: Module, call: ast.Call) -> Iterator[Message]:
+        """What `Finding.of(code, error)` makes of an error that is said elsewhere."""
+        if len(call.args) != 2 or call.keywords:
+            raise self._unreadable(module, call, "expected Finding.of(code, error)")
+        code, error = call.args
+        for scope in self._scopes(module, module.function_of(call), [code]):
+            for each_code in alternatives(self._of(code, scope)):
+                for each in rows(self._of(error, scope)):
+                    yield Message("Finding", each_code, "error", each, module.name, call.lineno)
 
     def _findings(self, module: Module, call: ast.Call) -> Iterator[Message]:
         if len(call.args) != 4 or call.keywords:
