@@ -69,7 +69,10 @@ class Survey:
         except OutputError as error:
             self.findings.append(Finding.of("not-conforming", error))
         except OSError as error:
-            message = f"expected a folder that can be read, found one that cannot ({error.strerror}): check its permissions"
+            reason = error.strerror
+            message = (
+                f"expected a folder that can be read, found one that cannot ({reason}): check its permissions"
+            )
             self._note("error", folder, message)
 
     def _look_below(self, folder: Path, ngff: Mapping[str, Any]) -> None:
