@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("realdata")
         if item.get_closest_marker("realdata") and not REAL_DATA.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no real vendor files in {REAL_DATA}"))
+
+
+# A shell that puts the tests in the background lets them, and every process that they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
