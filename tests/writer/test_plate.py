@@ -464,8 +464,9 @@ def test_what_else_a_well_s_attributes_hold_stays_when_an_image_is_listed(
     attributes = {**(read_attributes(image.parent) or {}), "mine": {"kept": [True]}}
     if version == "0.5":
         attributes["ome"]["theirs"] = {"kept": 1}
+    entry = attributes if version == "0.4" else attributes["ome"]
+    entry["well"]["theirs"] = "kept"
     write_group(image.parent, attributes, version)
     list_in_well(image)
-    entry = attributes if version == "0.4" else attributes["ome"]
     entry["well"]["images"] = [{"path": "0", "acquisition": 0}]
     assert read_attributes(image.parent) == attributes

@@ -10,37 +10,45 @@ import typer
 from tiles2zarr.models import OverwriteMode
 
 SourceArgument = Annotated[
-    Path, typer.Argument(help="Folder or file that the instrument left behind.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="SOURCE", help="Folder or file that the instrument left behind.", show_default=False
+    ),
 ]
 DestArgument = Annotated[
     Path,
     typer.Argument(
-        help="Folder that gets the plate or the images; made when it is not there.", show_default=False
+        metavar="DEST",
+        help="Folder that gets the plate or the images; made when it is not there.",
+        show_default=False,
     ),
 ]
 FormatOption = Annotated[
-    str, typer.Option(help="Name of the source's format (see `tiles2zarr formats`), or auto.")
+    str, typer.Option(metavar="NAME", help="Name of the source's format (see `tiles2zarr formats`), or auto.")
 ]
 PlateNameOption = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help="Name of the plate. [dim]Default: what the source says, else the folder's name.[/dim]",
         show_default=False,
     ),
 ]
 AcquisitionIdOption = Annotated[
-    int, typer.Option(min=0, help="Number of this run of the instrument (multiplexing cycle).")
+    int, typer.Option(min=0, metavar="N", help="Number of this run of the instrument (multiplexing cycle).")
 ]
 ModeOption = Annotated[
     OverwriteMode,
     typer.Option(
         case_sensitive=False,
-        help="Images of this run that exist: refuse, replace just them, or keep them and do the rest.",
+        metavar="MODE",
+        help='Images of this run that exist: "No Overwrite" refuses, Extend keeps what is complete and does the rest, '
+        "Overwrite replaces just them.",
     ),
 ]
 OptionsOption = Annotated[
     Path | None,
-    typer.Option(help="Options document, JSON or TOML.", show_default=False),
+    typer.Option(metavar="FILE", help="Options document, JSON or TOML.", show_default=False),
 ]
 SetOption = Annotated[
     list[str] | None,

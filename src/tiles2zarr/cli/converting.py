@@ -30,7 +30,7 @@ from tiles2zarr.models import OverwriteMode
 DONE, SOME_FAILED = 0, 1
 
 WorkersOption = Annotated[
-    int, typer.Option(min=1, help="Processes; each has its share of the cores as threads.")
+    int, typer.Option(min=1, metavar="N", help="Processes; each has its share of the cores as threads.")
 ]
 
 

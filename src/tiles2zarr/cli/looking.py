@@ -56,6 +56,7 @@ OnlyAcquisitionOption = Annotated[
     int | None,
     typer.Option(
         min=0,
+        metavar="N",
         help="The run of the instrument that SOURCE is of; other images are not compared.",
         show_default=False,
     ),

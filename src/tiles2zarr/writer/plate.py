@@ -266,4 +266,6 @@ def _place_in_list(entry: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _write_well(well: Path, images: Sequence[Mapping[str, Any]], ngff_version: NgffVersion) -> None:
-    _write_metadata(well, "well", {"version": ngff_version, "images": list(images)}, ngff_version)
+    known = read_ngff(well).get("well", {})
+    metadata = {**known, "version": ngff_version, "images": list(images)}
+    _write_metadata(well, "well", metadata, ngff_version)
