@@ -12,6 +12,7 @@ import numpy as np
 from tests.interruptions.runs import PAUSE, Run, Starter, moments_of
 from tests.interruptions.stores import assert_pixels, attributes, final_names, images_of, look, stray, tree
 from tests.table_plates import small_plate
+from tiles2zarr.writer.groups import group_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,7 +212,8 @@ def assert_ngio_opens(plate: Path) -> None:
     """What a plate lists can be opened by ngio, whatever was killed."""
     import ngio
 
-    if attributes(plate).get("plate"):
+    # A plate that was killed between its attributes and the document that makes it a group is none yet.
+    if group_version(plate) is not None and attributes(plate).get("plate"):
         opened = ngio.open_ome_zarr_plate(plate, mode="r")
         for path in opened.images_paths(max_workers=1):
             image = ngio.open_ome_zarr_container(plate / path, mode="r")
