@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class UnreadableError(Exception):
     """Stored pixels, or the document of an array, cannot be read or decoded."""
 
 
+@cache
 def encoder() -> str:
     """What makes the bytes of chunks, with its release: the same makes the same bytes of the same pixels."""
     return ", ".join(f"{library} {version(library)}" for library in ("zarrs", "numcodecs"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tiles2zarr.core.tiled_image import axis_order
 from tiles2zarr.writer.arrays import UnreadableError, open_level
-from tiles2zarr.writer.grid import UnitIndex, relative
+from tiles2zarr.writer.grid import relative
 from tiles2zarr.writer.stored_level import StoredLevel
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.models import Axis
-    from tiles2zarr.writer.grid import Extent, Grid
+    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
 
 #: The tile that a pixel comes from: level, t, c, z, y, x → its description; None where no tile lies.
 TileAt = Callable[[int, int, int, int, int, int], str | None]
@@ -118,8 +118,7 @@ class LevelComparison:
         for level, stored in self._levels.items():
             for key in stored.keys():
                 chunk, extent = stored.place(key)
-                z, y, x = (span.start // step for span, step in zip(extent, self._grid.unit, strict=True))
-                if not covers(level, UnitIndex(chunk.t, chunk.c, z, y, x)):
+                if not covers(level, self._grid.unit_at(chunk.t, chunk.c, extent)):
                     self._look_for_pixels(level, stored, key, chunk, extent)
         return self.differences
 

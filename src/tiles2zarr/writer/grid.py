@@ -82,6 +82,11 @@ class Grid:
             _span(unit.j, self.unit.x, shape.x),
         )
 
+    def unit_at(self, t: int, c: int, extent: Extent) -> UnitIndex:
+        """The unit that holds the first pixel of an extent of any level."""
+        z, y, x = (span.start // step for span, step in zip(extent, self.unit, strict=True))
+        return UnitIndex(t, c, z, y, x)
+
     def file_count(self, level: int) -> int:
         """How many chunk files (or shard files) a level has at most."""
         shape, cell = self.shapes[level], self.shard or self.chunk

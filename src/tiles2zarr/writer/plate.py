@@ -87,10 +87,11 @@ def check_plate(plate: Path, ngff_version: NgffVersion) -> None:
 def completion_record(image: Path) -> dict[str, Any] | None:
     """The record of a finished image; None for a folder that is none, or that somebody else wrote or damaged."""
     try:
-        record, ngff = (read_attributes(image) or {}).get(RECORD), read_ngff(image)
+        attributes = read_attributes(image) or {}
     except OutputError:
         return None
-    if not isinstance(record, dict) or not ngff.get("multiscales"):
+    record, ngff = attributes.get(RECORD), attributes.get("ome", attributes)
+    if not isinstance(record, dict) or not isinstance(ngff, dict) or not ngff.get("multiscales"):
         return None
     is_ours = all(isinstance(record.get(name), kind) for name, kind in _RECORDED.items())
     return record if is_ours else None

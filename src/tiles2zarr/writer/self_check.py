@@ -15,7 +15,7 @@ from tiles2zarr.writer.arrays import UnreadableError, encoder, open_level
 from tiles2zarr.writer.comparison import Difference, LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
 from tiles2zarr.writer.file_comparison import FileComparison, scratch_folder
-from tiles2zarr.writer.grid import Block, UnitIndex, grid_of, in_z_order
+from tiles2zarr.writer.grid import Block, grid_of, in_z_order
 from tiles2zarr.writer.memory import Decoded, plan_memory
 from tiles2zarr.writer.pyramid import Pyramid
 from tiles2zarr.writer.stored_level import StoredLevel, in_full
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.models import Axis, OmeZarrOptions, RuntimeOptions
-    from tiles2zarr.writer.grid import Extent, Grid
+    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
 
 
 def check_image(
@@ -97,12 +97,8 @@ class _Level0:
 
     def units(self) -> list[UnitIndex]:
         """The units that anything is stored of."""
-        found = set()
-        for key in self._stored.keys():
-            chunk, extent = self._stored.place(key)
-            place = (part.start // step for part, step in zip(extent, self._grid.unit, strict=True))
-            found.add(UnitIndex(chunk.t, chunk.c, *place))
-        return in_z_order(found)
+        places = map(self._stored.place, self._stored.keys())
+        return in_z_order({self._grid.unit_at(chunk.t, chunk.c, extent) for chunk, extent in places})
 
     def fill(self, unit: UnitIndex) -> NDArray[Any]:
         """The pixels of a unit; zeros where they cannot be read."""
