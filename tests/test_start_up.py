@@ -50,10 +50,15 @@ def test_importing_the_package_imports_nothing_else_of_it() -> None:
 
 
 @pytest.mark.parametrize("ngff_version", ["0.4", "0.5"])
+@pytest.mark.parametrize("kind", ["plate", "single"])
 def test_a_compute_task_imports_no_heavy_library_from_its_start_to_its_end(
-    tmp_path: Path, ngff_version: Any
+    tmp_path: Path, ngff_version: Any, kind: str
 ) -> None:
-    source = small_plate(tmp_path / "plate", wells=(("A", 1),)).write()
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),))
+    if kind == "single":  # its compute task writes OME-XML and the vendor's files, too
+        for row in plate.rows:
+            row["image_path"] = f"{row.pop('row')}{row.pop('column')}"
+    source = plate.write()
     options = ConverterOptions(omezarr_options=OmeZarrOptions(ngff_version=ngff_version))
     planned = plan([Acquisition(source)], tmp_path / "zarr", options)
     begin(planned)
@@ -76,6 +81,13 @@ def test_a_compute_task_imports_no_heavy_library_from_its_start_to_its_end(
     assert loaded == []
     (update,) = json.loads((tmp_path / "out.json").read_text())["image_list_updates"]
     assert update["zarr_url"] == unit["zarr_url"]
+    kept = {file.name for file in Path(unit["zarr_url"]).glob("OME/**/*")} - {
+        ".zgroup",
+        ".zattrs",
+        "zarr.json",
+    }
+    in_image = {"METADATA.ome.xml", "acquisition_0", "acquisition_details.toml"}
+    assert kept == (in_image if kind == "single" else set())
 
 
 def test_no_module_beside_an_executable_hides_a_library() -> None:

@@ -32,6 +32,7 @@ from tiles2zarr.planning import (
     draft,
     plan,
 )
+from tiles2zarr.provenance import Origin, check_plates, keep_in_image, keep_in_plates, placed_or_none
 from tiles2zarr.version import __version__
 from tiles2zarr.writer.arrays import encoder
 from tiles2zarr.writer.commit import staged
@@ -111,22 +112,34 @@ def begin(plan: Plan) -> None:
     if plan.zarr_dir is None:
         msg = "no destination: expected a plan with a folder to write to"
         raise OutputError(msg)
-    set_up_plates(plan.zarr_dir, [planned.job.image for planned in plan.images], plan.options)
+    origins = [
+        Origin(planned.job.image, planned.placed, planned.job.acquired, planned.job.metadata_files)
+        for planned in plan.images
+    ]
+    _set_up(plan.zarr_dir, origins, plan.options)
 
 
 def set_up_plates(zarr_dir: Path, images: Sequence[TiledImage[Any, Any]], options: ConverterOptions) -> None:
-    """Write the plates and wells of these images, and what was done to the wells.
+    """Write the plates and wells of these images, what was done to the wells, and OME-XML of images of a known type.
 
     Raises:
         OutputError: the destination cannot take the result.
     """
+    _set_up(zarr_dir, [Origin(image, placed_or_none(image, options)) for image in images], options)
+
+
+def _set_up(zarr_dir: Path, origins: Sequence[Origin], options: ConverterOptions) -> None:
+    """Write the plates and wells of these images, what was done to the wells, and where the images come from."""
     version = options.omezarr_options.ngff_version
+    images = [origin.image for origin in origins]
     wells = [image.collection for image in images if isinstance(image.collection, ImageInPlate)]
     try:
         check_conditions(zarr_dir, images)
+        check_plates(zarr_dir, {well.plate_path for well in wells})
         zarr_dir.mkdir(parents=True, exist_ok=True)
         write_plates(zarr_dir, wells, version)
         write_conditions(zarr_dir, images, version)
+        keep_in_plates(zarr_dir, origins, version)
     except OSError as error:
         raise _unwritable(str(zarr_dir), error) from error
 
@@ -248,6 +261,7 @@ def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], No
         msg = f"{job.image.path}: its source files changed while they were converted: run again once they are complete"
         raise SourceError(msg)
     size = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
+    keep_in_image(folder, job)
     write_metadata(folder, layout, windows, _record(job, layout, sources, digest.value(), size))
 
 

@@ -86,6 +86,14 @@ CODES: Mapping[str, FindingCode] = {
         "Source files are larger, smaller or newer than when the image was converted from them.",
         "Convert the image again with mode Overwrite if the new files are the right ones.",
     ),
+    "contradiction": FindingCode(
+        "A source says two things that cannot both be right; one of them is taken.",
+        "Check which is right.",
+    ),
+    "copied-plane": FindingCode(
+        "Images that are copies of other planes, which an export put where nothing was taken.",
+        "Nothing: they are left out.",
+    ),
     "derived-spacing": FindingCode(
         "A pixel size, z spacing or time spacing is not stated but follows from positions or from a file.",
         "Nothing if it is right; else state it.",
@@ -139,9 +147,35 @@ CODES: Mapping[str, FindingCode] = {
         "An image or plate is not as the OME-Zarr specification wants it.",
         "Repair or restore what is named, or convert it again.",
     ),
+    "not-imaged": FindingCode(
+        "The source speaks of wells or fields of view of which it holds no image.",
+        "Nothing if they were not taken; else export or copy them again.",
+    ),
     "output-exists": FindingCode(
         "Something is in the place of an image or plate of this run.",
         "Use mode Extend to keep it, Overwrite to replace it, or another plate name or acquisition id.",
+    ),
+    "projection-only": FindingCode(
+        "The acquisition holds a projection and none of the planes that it was made from.",
+        "Nothing.",
+    ),
+    "renamed-file": FindingCode(
+        "A file that the source names is there under another suffix, in another case or folder, and is taken.",
+        "Nothing.",
+    ),
+    "shifted-values": FindingCode(
+        "No pixel has a value that a camera records: the instrument stored signed numbers as unsigned ones, or the "
+        "other way round. Values are kept as they are.",
+        "Subtract or add the number that the message names before measuring.",
+    ),
+    "uncopied-file": FindingCode(
+        "A metadata file of the vendor is not kept beside the images: it is no plain file, cannot be read, lies behind "
+        "a link that leaves the folder, has a name that is taken, or is large beside images of their own.",
+        "Keep the source, or copy the file by hand.",
+    ),
+    "undocumented-image": FindingCode(
+        "OME-XML has no name for the pixel type of an image, so `OME/METADATA.ome.xml` says nothing of it.",
+        "Nothing, or set `data_type` to a type that OME has: integers of up to 32 bits, floats of 32 or 64.",
     ),
     "uneven-extent": FindingCode(
         "An image has fewer timepoints or z-planes than others of its acquisition.",
@@ -155,6 +189,10 @@ CODES: Mapping[str, FindingCode] = {
         "An image cannot be compared with a source: it has no record of its conversion, or the source lacks it.",
         "Validate it without `--against`, or give its own source.",
     ),
+    "unknown-unit": FindingCode(
+        "A length or time of the source has a unit that is none, or that this program does not know.",
+        "Correct the unit in the source, or export it again.",
+    ),
     "unknown-well": FindingCode(
         "A condition table speaks of wells that have no tiles.",
         "Nothing if they were not imaged; else correct the names.",
@@ -162,6 +200,10 @@ CODES: Mapping[str, FindingCode] = {
     "unreadable-file": FindingCode(
         "A file is damaged, truncated, empty, of a kind that is not supported, or may not be read.",
         "Copy it again, convert it, or ask for the right to read it.",
+    ),
+    "unused-file": FindingCode(
+        "The source holds a file that could have been read in place of the one that was.",
+        "Nothing; or give that file itself.",
     ),
     "unwritten-report": FindingCode(
         "The images are complete, but the report of the run could not be written.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,11 +31,13 @@ from tiles2zarr.errors import (
 from tiles2zarr.existing_images import is_complete, why_it_exists
 from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode
 from tiles2zarr.placement import displacements, place_image
+from tiles2zarr.provenance import check_plates, clashing, untyped, with_ome_xml, with_origin
 from tiles2zarr.sources import detect_source, source_by_name
 from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.writer.conditions import check_conditions
 from tiles2zarr.writer.image import layout_image
 from tiles2zarr.writer.plate import check_plate
+from tiles2zarr.writer.room import room_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,10 +48,6 @@ if TYPE_CHECKING:
     from tiles2zarr.models import AcquisitionDetails, AcquisitionOptions, ConverterOptions
     from tiles2zarr.sources.base import Scan
     from tiles2zarr.writer.image import ImageLayout
-
-# Microscope images shrink to between a third and all of their size: with less room than this share of it,
-# a conversion is sure to fail.
-_SMALLEST_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +177,17 @@ def plan(
         images += planned
         findings += noticed
     findings += _twice(images)
+    findings += [
+        *untyped([planned.job.image for planned in images]),
+        *clashing(planned.job for planned in images),
+    ]
     if zarr_dir is not None:
         images = [replace(planned, existing=_existing(planned.job)) for planned in images]
         findings += _output_findings(images, zarr_dir)
-        findings += _room_findings([planned for planned in images if not planned.is_complete], zarr_dir)
+        findings += room_findings((each.layout for each in images if not each.is_complete), zarr_dir)
+        if not _has_errors(findings):
+            jobs = with_ome_xml([(planned.job, planned.placed) for planned in images])
+            images = [replace(planned, job=job) for planned, job in zip(images, jobs, strict=True)]
     return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
 
 
@@ -234,7 +238,8 @@ def jobs_of(
         )
         for image in images
     ]
-    return compared(jobs), [*scan.findings, *lost]
+    jobs, not_kept = with_origin(compared(jobs), scan, allow_outside=acquisition.allow_outside)
+    return jobs, [*scan.findings, *lost, *not_kept]
 
 
 def draft(job: ImageJob) -> Draft:
@@ -298,7 +303,7 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
         except SourceError as error:
             findings.append(Finding.of("unreadable-file", error))
         else:
-            images = [replace(image, windows=windows) for image in images]
+            images = [replace(image, windows=sampled) for image, sampled in zip(images, windows, strict=True)]
     planned = []
     for job, image, each, size in zip(jobs, images, drafts, headers.bytes_in, strict=True):
         layout, noticed = _layout(each, image, job.options)
@@ -368,40 +373,13 @@ def _output_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator
         if isinstance(job.image.collection, ImageInPlate):
             versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
     checks = [partial(check_plate, zarr_dir / plate, version) for plate, version in versions.items()]
+    checks += [partial(check_plates, zarr_dir, [plate]) for plate in versions]
     checks.append(partial(check_conditions, zarr_dir, [planned.job.image for planned in images]))
     for check in checks:
         try:
             check()
         except OutputError as error:
             yield Finding.of("unusable-output", error)
-
-
-def _room_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
-    """Whether the disk can hold the result."""
-    needed, free = sum(image_bytes(planned) for planned in images), free_bytes(zarr_dir)
-    if free is not None and needed > free:
-        is_hopeless = needed * _SMALLEST_SHARE > free
-        message = (
-            f"expected room for up to {needed / 1e9:.3g} GB (uncompressed), found {free / 1e9:.3g} GB free: "
-            "free some space or choose another destination"
-        )
-        yield Finding("error" if is_hopeless else "warning", "disk-room", str(zarr_dir), message)
-
-
-def free_bytes(zarr_dir: Path) -> int | None:
-    """The room on the disk of a destination, which need not exist yet; None where nobody can tell."""
-    existing = next((folder for folder in (zarr_dir, *zarr_dir.parents) if os.path.isdir(folder)), None)
-    return shutil.disk_usage(existing).free if existing is not None else None
-
-
-def image_bytes(planned: PlannedImage) -> int:
-    """Bytes of all levels of an image, uncompressed: what it takes on disk at most."""
-    layout, dtype = planned.layout, planned.job.image.data_type
-    if layout is None or dtype is None:
-        return 0
-    first = layout.grid.shapes[0]
-    share = sum(shape.y * shape.x for shape in layout.grid.shapes) / (first.y * first.x)
-    return int(layout.pixels * share) * np.dtype(dtype).itemsize
 
 
 def _has_errors(findings: Iterable[Finding]) -> bool:

@@ -227,6 +227,6 @@ CASES = [
     BadInput(
         "conditions: of single images",
         conditions_without_wells,
-        "^{folder}/drugs.csv: a condition table needs a plate",
+        "^{folder}/drugs.csv: expected the condition table of a plate",
     ),
 ]

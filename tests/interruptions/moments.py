@@ -23,6 +23,7 @@ EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.scandir"
 PHASES = (
     "init",
     "conditions",
+    "origin",
     "orders",
     "lock",
     "staging",
@@ -101,11 +102,15 @@ def phase_of(path: str, operation: str) -> str:
             return "clearing"
         if inside.startswith("/tables"):
             return "tables"
+        if inside.startswith("/OME"):
+            return "origin"
         return "metadata" if inside.count("/") == 1 and re.match(r"/\.?z", inside) else "arrays"
     if path.endswith((".lock", ".old")):
         return "lock"
     if "/tables" in path:
         return "conditions"
+    if ".zarr/OME" in path:
+        return "origin"
     return "well" if _WELL.fullmatch(path) else "init"
 
 

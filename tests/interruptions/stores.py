@@ -50,7 +50,9 @@ def final_names(zarr_dir: Path) -> list[Path]:
     return [
         image
         for image in zarr_dir.glob("*.zarr/*/*/*")
-        if not image.name.startswith(".") and image.is_dir() and image.parents[1].name != "tables"
+        if not image.name.startswith(".")
+        and image.is_dir()
+        and image.parents[1].name not in ("tables", "OME")
     ]
 
 

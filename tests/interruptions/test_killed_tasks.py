@@ -74,7 +74,13 @@ def killed(scene: Scene, kind: Kind, task: Task, at: int) -> None:
 
 
 def test_tasks_have_moments_of_every_phase(moments: Moments) -> None:
-    assert {phase for phase, _, _ in moments["add", "init"]} >= {"init", "conditions", "orders", "source"}
+    assert {phase for phase, _, _ in moments["add", "init"]} >= {
+        "init",
+        "conditions",
+        "origin",
+        "orders",
+        "source",
+    }
     assert {phase for phase, _, _ in moments["add", "compute"]} >= {
         "orders",
         "staging",
@@ -91,6 +97,13 @@ def test_what_an_init_left_that_was_killed_while_it_wrote_work_orders_goes(
     scene: Scene, moments: Moments, share: float
 ) -> None:
     killed(scene, "add", "init", number_of(moments["add", "init"], "orders", share))
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_an_init_that_was_killed_while_it_wrote_where_images_come_from_is_made_good(
+    scene: Scene, moments: Moments, share: float
+) -> None:
+    killed(scene, "add", "init", number_of(moments["add", "init"], "origin", share))
 
 
 @pytest.mark.parametrize(("phase", "share"), [("tables", 0.5), ("orders", 1.0)])

@@ -26,7 +26,14 @@ from tests.models.image_file_cases import (
     patch,
 )
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models.image_files import SUFFIXES, ImageHeader, read_header, read_plane, sample_plane
+from tiles2zarr.models.image_files import (
+    SUFFIXES,
+    ImageHeader,
+    read_header,
+    read_header_from,
+    read_plane,
+    sample_plane,
+)
 from tiles2zarr.models.image_files.opened import sample_bands, sample_segments
 
 if TYPE_CHECKING:
@@ -253,8 +260,21 @@ def test_pages_that_are_all_flagged_as_copies_are_planes(image: Path) -> None:
 @pytest.mark.parametrize("other", [noise(8, 8), noise(8, 9, dtype="int16")], ids=["shape", "type"])
 def test_pages_that_differ_are_refused(other: NDArray[Any], image: Path) -> None:
     write_pages(image, (noise(8, 9), 0), (other, 0))
-    differing = (read_header, lambda path: read_plane(path, 1))
-    assert_refused(image, "alike", "8 x 9 px, 1 samples, uint16", "in page 1", reading=differing)
+    assert_refused(image, "alike", "8 x 9 px, 1 samples, uint16", "in page 1", reading=(read_header,))
+
+
+def test_images_of_a_file_that_differ_are_read_each_from_its_first_page_on(image: Path) -> None:
+    pages = (noise(8, 9), noise(8, 9), noise(6, 7), noise(6, 7, dtype="int16"))
+    write_pages(image, *((page, 0) for page in pages))
+    assert [read_header_from(image, first) for first in range(5)] == [
+        ImageHeader(2, 8, 9, 1, "uint16"),
+        ImageHeader(1, 8, 9, 1, "uint16"),
+        ImageHeader(1, 6, 7, 1, "uint16"),
+        ImageHeader(1, 6, 7, 1, "int16"),
+        ImageHeader(0, 6, 7, 1, "int16"),
+    ]
+    for index, page in enumerate(pages):
+        np.testing.assert_array_equal(read_plane(image, index), page)
 
 
 def test_an_imagej_stack_beyond_4_gb_counts_all_of_its_planes(image: Path) -> None:
@@ -691,6 +711,7 @@ def test_a_damaged_file_is_read_or_refused_but_nothing_else(
     path.write_bytes(data)
     for read in (
         read_header,
+        read_header_from,
         lambda path: read_plane(path, len(case.planes) - 1),
         lambda path: sample_plane(path, 0),
     ):

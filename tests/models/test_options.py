@@ -91,7 +91,19 @@ def test_a_whole_document_survives_json() -> None:
         "runtime": {"memory_limit_gib": 1.5, "threads": 2, "verify": True},
         "acquisition": {
             "channels": [
-                {"channel_label": "GFP", "wavelength_id": "488", "color": "00FF00", "window": [0.0, 9.0]}
+                {
+                    "channel_label": "GFP",
+                    "wavelength_id": "488",
+                    "color": "00FF00",
+                    "window": [0.0, 9.0],
+                    "excitation_nm": 488.0,
+                    "emission_nm": 525.0,
+                    "exposure_s": 0.1,
+                    "z_offset": -2.0,
+                    "objective": "20x Water",
+                    "magnification": 20.0,
+                    "numerical_aperture": 1.0,
+                }
             ],
             "pixel_info": {"pixelsize": 0.325, "z_spacing": 1.0, "t_spacing": None},
             "condition_table_path": "conditions.csv",

@@ -1,4 +1,4 @@
-"""Display ranges that are the same for a channel in all images of a run."""
+"""Display ranges that are the same for a channel in all images of an acquisition."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.core.tiled_image import TiledImage
+    from tiles2zarr.models import AcquisitionDetails
 
 #: Planes that are sampled for a channel, spread evenly over all tiles that have it.
 PLANES_PER_CHANNEL = 32
@@ -24,17 +25,31 @@ _LOW, _HIGH = 0.1, 99.9
 _THREADS = 2
 
 
-def sample_windows(
-    images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]
-) -> tuple[tuple[float, float], ...]:
-    """The display range (start, end) of each channel of images that share their channels.
+Windows = tuple[tuple[float, float], ...]
 
-    At most 32 planes of a channel are looked at, always the same ones. A range that the channel itself declares
-    is kept.
+
+def sample_windows(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]) -> list[Windows]:
+    """For each image the display range (start, end) of each of its channels.
+
+    Images that share their details have the same ranges: slices and projections, or the series of a file, have
+    their own. At most 32 planes of a channel are looked at, always the same ones. A range that the channel itself
+    declares is kept.
 
     Raises:
         SourceError: a sampled plane cannot be read.
     """
+    together: dict[AcquisitionDetails, list[int]] = {}
+    for number, image in enumerate(images):
+        together.setdefault(image.details, []).append(number)
+    windows: dict[int, Windows] = {}
+    for numbers in together.values():
+        shared = _shared_windows([images[n] for n in numbers], [resources[n] for n in numbers])
+        windows |= dict.fromkeys(numbers, shared)
+    return [windows[number] for number in range(len(images))]
+
+
+def _shared_windows(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]) -> Windows:
+    """The display range of each channel of images that share their channels."""
     channels = images[0].channels
     chosen = [_chosen(images, channel) for channel in range(len(channels))]
     with ThreadPoolExecutor(_THREADS) as pool:

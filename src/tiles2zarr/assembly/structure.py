@@ -8,7 +8,7 @@ import numpy as np
 
 from tiles2zarr.assembly.gaps import MOST_PLACES, count_places
 from tiles2zarr.errors import Finding
-from tiles2zarr.models import AXES
+from tiles2zarr.models import AXES, ImageInPlate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,14 +38,22 @@ def is_plausible(placed: PlacedImage) -> bool:
 
 
 def uneven_extents(images: Sequence[PlacedImage]) -> Iterator[Finding]:
-    """A warning for each image of an acquisition that has fewer timepoints or z-planes than others."""
+    """A warning for each well of an acquisition that has fewer timepoints or z-planes than others.
+
+    Projections are compared with projections; images outside of plates are what they are.
+    """
+    together: dict[str, list[PlacedImage]] = {}
+    for placed in images:
+        if isinstance(placed.image.collection, ImageInPlate):
+            together.setdefault(placed.image.collection.projection, []).append(placed)
     for axis, noun in (("t", "timepoints"), ("z", "z-planes")):
-        most = max((getattr(placed.shape, axis) for placed in images), default=0)
-        for placed in images:
-            length = getattr(placed.shape, axis)
-            if length < most:
-                message = f"found {length} {noun}, other images of the acquisition have {most}: check for lost tiles"
-                yield Finding("warning", "uneven-extent", placed.image.path, message)
+        for wells in together.values():
+            most = max(getattr(placed.shape, axis) for placed in wells)
+            for placed in wells:
+                length = getattr(placed.shape, axis)
+                if length < most:
+                    message = f"found {length} {noun}, other images of the acquisition have {most}: check for losses"
+                    yield Finding("warning", "uneven-extent", placed.image.path, message)
 
 
 def gap_findings(placed: PlacedImage, gaps: list[Gap], *, fill: bool) -> list[Finding]:

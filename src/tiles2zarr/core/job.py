@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google_crc32c
 
 from tiles2zarr.core.tiled_image import TiledImage
+from tiles2zarr.models import ImageInPlate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from tiles2zarr.models import CollectionInterface, ConverterOptions, ImageLoaderInterface, OverwriteMode
 
@@ -55,6 +59,18 @@ class PlaneRun(NamedTuple):
     z_stop: int
 
 
+class VendorFile(NamedTuple):
+    """A file of the vendor's metadata, to be kept.
+
+    Attributes:
+        source: where it is: an absolute path.
+        target: what it is called where it is kept: a relative path with ``/``.
+    """
+
+    source: str
+    target: str
+
+
 @dataclass(frozen=True, slots=True)
 class ImageJob:
     """One image to convert.
@@ -68,6 +84,9 @@ class ImageJob:
         format: name of the source's format; empty when the tiles come from somebody's own code.
         never: planes that the acquisition never took; None where nothing is known of its other images.
         declared_gaps: planes that the source says were never acquired.
+        metadata_files: the vendor's own metadata; in a plate they are kept once, by init.
+        acquired: when its planes were taken, see `PlaneTimes.of`; only for whoever writes the OME-XML.
+        ome_xml: the OME-XML of an image of its own; None where it is not made, or where its plate has it.
     """
 
     image: TiledImage[Any, Any]
@@ -78,6 +97,9 @@ class ImageJob:
     format: str = ""
     never: tuple[PlaneRun, ...] | None = None
     declared_gaps: tuple[DeclaredGap, ...] = ()
+    metadata_files: tuple[VendorFile, ...] = ()
+    acquired: NDArray[np.float64] | None = field(default=None, compare=False)
+    ome_xml: str | None = None
 
     @property
     def target(self) -> Path:
@@ -104,14 +126,24 @@ class ImageJob:
         files = self.image.tiles.loaders.source_files(self.resource)
         return crc32c_of([_state(file) for file in files])
 
+    @property
+    def is_in_plate(self) -> bool:
+        """Whether the image is one of a plate, which keeps what belongs to all of its images."""
+        return isinstance(self.image.collection, ImageInPlate)
+
     def document(self) -> dict[str, Any]:
-        """The job as a JSON document, without options and mode, which travel beside it."""
+        """The job as a JSON document, without options and mode, which travel beside it.
+
+        What init keeps in the plate is not in it.
+        """
         return {
             "image": self.image.document(),
             "resource": str(self.resource) if self.resource is not None else None,
             "format": self.format,
             "never": self.never,
             "declared_gaps": [[gap.fov_name, gap.c, gap.z, gap.t, gap.reason] for gap in self.declared_gaps],
+            "metadata_files": () if self.is_in_plate else self.metadata_files,
+            "ome_xml": self.ome_xml,
         }
 
     @classmethod
@@ -136,6 +168,8 @@ class ImageJob:
             format=document["format"],
             never=tuple(PlaneRun(*run) for run in never) if never is not None else None,
             declared_gaps=tuple(DeclaredGap(*gap) for gap in document["declared_gaps"]),
+            metadata_files=tuple(VendorFile(*file) for file in document["metadata_files"]),
+            ome_xml=document["ome_xml"],
         )
 
     def with_image(self, image: TiledImage[Any, Any]) -> ImageJob:

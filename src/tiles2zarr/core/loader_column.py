@@ -53,6 +53,15 @@ class LoaderColumn(Sequence["ImageLoaderInterface"]):
         }
         return cls(kind, fields, len(records))
 
+    @classmethod
+    def joined(cls, columns: Sequence[LoaderColumn]) -> LoaderColumn:
+        """Several columns of one type, one after the other."""
+        kind = columns[0].kind
+        fields = {
+            name: np.concatenate([column.fields[name] for column in columns]) for name in kind.model_fields
+        }
+        return cls(kind, fields, sum(len(column) for column in columns))
+
     def __len__(self) -> int:
         """How many loaders there are."""
         return self.length

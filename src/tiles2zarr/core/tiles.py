@@ -115,6 +115,45 @@ class Tiles(Sequence[AnyTile]):
             attributes={name: _objects([tile.attributes.get(name) for tile in rows]) for name in names},
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Tiles]) -> Tiles:
+        """The tiles of several sequences one after the other; fields of view of one name are one.
+
+        Attributes are left out where some part has none of that name; all loaders are of one type.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        names = tuple(dict.fromkeys(name for part in parts for name in part.fov_names))
+        place = {name: index for index, name in enumerate(names)}
+        collections = np.cumsum([0, *(len(part.collections) for part in parts)])
+        details = np.cumsum([0, *(len(part.all_details) for part in parts)])
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*POSITIONS, "c", *LENGTHS)
+        }
+        shared = set.intersection(*(set(part.attributes) for part in parts))
+        return cls(
+            **columns,
+            fov=np.concatenate(
+                [np.array([place[name] for name in part.fov_names])[part.fov] for part in parts]
+            ),
+            fov_names=names,
+            collection=np.concatenate(
+                [part.collection + first for part, first in zip(parts, collections[:-1], strict=True)]
+            ),
+            collections=tuple(collection for part in parts for collection in part.collections),
+            details=np.concatenate(
+                [part.details + first for part, first in zip(parts, details[:-1], strict=True)]
+            ),
+            all_details=tuple(each for part in parts for each in part.all_details),
+            loaders=LoaderColumn.joined([part.loaders for part in parts]),
+            attributes={
+                name: np.concatenate([part.attributes[name] for part in parts])
+                for name in parts[0].attributes
+                if name in shared
+            },
+        )
+
     def __len__(self) -> int:
         """How many tiles there are."""
         return len(self.x)

@@ -29,6 +29,7 @@ from tiles2zarr.fractal.image_list import ImageListUpdateDict, is_published, sta
 from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, SingleImage
 from tiles2zarr.models.values import Value
 from tiles2zarr.planning import compared
+from tiles2zarr.provenance import placed_or_none, with_ome_xml
 from tiles2zarr.sources import source_by_name
 from tiles2zarr.writer.plate import completion_record
 
@@ -230,7 +231,9 @@ def _jobs(
     refuse_unlistable([job.zarr_url for job in jobs])
     for job in jobs:
         _refuse_existing(job)
-    return compared(jobs)
+    return with_ome_xml(
+        [(job, None if job.is_in_plate else placed_or_none(job.image, options)) for job in compared(jobs)]
+    )
 
 
 def _refuse_existing(job: ImageJob) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import Finding, OutputError
-from tiles2zarr.writer.groups import group_version, read_document, read_ngff
+from tiles2zarr.writer import groups
+from tiles2zarr.writer.groups import group_version, read_ngff
+from tiles2zarr.writer.ome_document import FILE, FOLDER, read_document
 from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from tiles2zarr.errors import Severity
     from tiles2zarr.writer.groups import NgffVersion
@@ -77,13 +80,16 @@ class Survey:
 
     def _look_below(self, folder: Path, ngff: Mapping[str, Any]) -> None:
         self._left_behind(folder)
+        if "bioformats2raw.layout" in ngff:
+            self._ome(folder)
         if folder.suffix == ".zarr" and "bioformats2raw.layout" not in ngff:
             message = (
                 "expected the metadata of a plate or an image, found none: restore them, or convert it again"
             )
             self._note("error", folder, message)
         for below in _visible_folders(folder):
-            self._look(below)
+            if below.name != FOLDER or not (below / FILE).exists():  # there are the vendor's own files
+                self._look(below)
 
     def _check(self, kind: str, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         if kind == "plate":
@@ -97,6 +103,7 @@ class Survey:
 
     def _plate(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         self._left_behind(folder)
+        self._ome(folder)
         models = _models(version)
         if not self._conforms(folder, lambda: models.hcs.HCSAttrs.model_validate(ngff)):
             return
@@ -126,9 +133,26 @@ class Survey:
 
     def _image(self, folder: Path, version: NgffVersion) -> None:
         self.images.append(folder)
+        self._ome(folder)
         self._conforms(folder, lambda: _models(version).image.Image.from_zarr(_opened(folder)))
         if (folder / "labels").is_dir():
             self._look(folder / "labels", "labels")
+
+    def _ome(self, parent: Path) -> None:
+        """The OME-XML of a plate or an image, where it has one, is such a document; ome-types reads it."""
+        folder = parent / FOLDER
+        if not folder.is_dir():
+            return
+        for place, _, _ in os.walk(folder):
+            self._left_behind(Path(place))
+        file = folder / FILE
+        if file.exists():
+            try:
+                read_document(file)
+            except OutputError as error:
+                self.findings.append(Finding.of("not-conforming", error))
+            else:
+                self._conforms(file, partial(_understood, file))
 
     def _labels(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         models = _models(version)
@@ -195,6 +219,12 @@ def _models(version: NgffVersion) -> Any:
     return ome_zarr_models.v04 if version == "0.4" else ome_zarr_models.v05
 
 
+def _understood(file: Path) -> object:
+    from ome_types import from_xml
+
+    return from_xml(file.read_text(encoding="utf-8"))
+
+
 def _label(models: Any, folder: Path) -> object:
     return models.image_label.ImageLabel.from_zarr(_opened(folder))
 
@@ -219,7 +249,7 @@ def _one_line(text: str) -> str:
 
 
 def _is_array(folder: Path) -> bool:
-    return (folder / ".zarray").exists() or (read_document(folder) or {}).get("node_type") == "array"
+    return (folder / ".zarray").exists() or (groups.read_document(folder) or {}).get("node_type") == "array"
 
 
 def _has(folder: Path, key: str) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 
 from tiles2zarr.models import ImageInPlate, OverwriteMode
 from tiles2zarr.models.documents import mode_of, options_of
-from tiles2zarr.planning import Acquisition, Plan, PlannedImage, free_bytes, image_bytes, plan
+from tiles2zarr.planning import Acquisition, Plan, PlannedImage, plan
+from tiles2zarr.writer.room import free_bytes, written_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +109,7 @@ def _image_cost(planned: PlannedImage) -> dict[str, float]:
     layout = planned.layout
     return {
         "bytes_in": planned.bytes_in,
-        "bytes_out": image_bytes(planned),
+        "bytes_out": written_bytes(layout),
         "files_out": _files_out(planned),
         "peak_memory_mb": round(layout.memory.peak / 1e6, 1) if layout is not None else 0.0,
     }

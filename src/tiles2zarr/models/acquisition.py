@@ -32,6 +32,7 @@ class DataTypeEnum(StrEnum):
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ChannelInfo(Value):
@@ -42,6 +43,13 @@ class ChannelInfo(Value):
         wavelength_id: a stable name that tasks can select the channel by, such as ``A01_C01`` or ``488``.
         color: display colour as six hexadecimal digits ``RRGGBB``; a leading ``#`` is accepted.
         window: display range (start, end) in pixel values; None samples it from the data.
+        excitation_nm: wavelength of the light that excites, nm.
+        emission_nm: wavelength of the light that is recorded, nm.
+        exposure_s: exposure time, s.
+        z_offset: how far the channel's planes lie above those of the other channels, µm.
+        objective: name of the objective.
+        magnification: of the objective.
+        numerical_aperture: of the objective.
     """
 
     model_config = ConfigDict(title="Channel")
@@ -50,6 +58,13 @@ class ChannelInfo(Value):
     wavelength_id: str | None = None
     color: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{6}$")] | None = None
     window: tuple[Finite, Finite] | None = None
+    excitation_nm: Positive | None = None
+    emission_nm: Positive | None = None
+    exposure_s: Positive | None = None
+    z_offset: Finite | None = None
+    objective: str | None = None
+    magnification: Positive | None = None
+    numerical_aperture: Positive | None = None
 
     @model_validator(mode="after")
     def _ordered_window(self) -> ChannelInfo:

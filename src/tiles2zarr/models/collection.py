@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from tiles2zarr.models.values import PathPart, path_part
 
@@ -109,19 +109,25 @@ class SingleImage(CollectionInterface):
 
 
 class ImageInPlate(CollectionInterface):
-    """An image of a well: ``{plate_name}.zarr/{row}/{column:02d}/{acquisition}``.
+    """An image of a well: ``{plate_name}.zarr/{row}/{column:02d}/{acquisition}{projection}``.
 
     Attributes:
         plate_name: name of the plate, without ``.zarr``.
         row: letters, A to ZZ.
         column: 1-based.
         acquisition: 0-based number of the run of the instrument (a multiplexing cycle).
+        projection: what the instrument made of the z-planes, in small letters, where an acquisition holds that
+            beside the planes themselves: ``maximum``, ``mean`` …; empty for the planes.
+
+    >>> ImageInPlate(plate_name="p", row="A", column=1, projection="maximum").path()
+    'p.zarr/A/01/0maximum'
     """
 
     plate_name: PathPart
     row: Annotated[str, AfterValidator(_row)]
     column: Annotated[int, Field(ge=1, le=999)]
     acquisition: Annotated[int, Field(ge=0, le=9999)] = 0
+    projection: Annotated[str, StringConstraints(pattern=r"^[a-z]{0,20}$")] = ""
 
     @property
     def plate_path(self) -> str:
@@ -139,12 +145,17 @@ class ImageInPlate(CollectionInterface):
         return f"{self.row}/{self.column:02d}"
 
     def path(self) -> str:
-        """``{plate_name}.zarr/{row}/{column:02d}/{acquisition}``."""
-        return f"{self.plate_path}/{self.well_path}/{self.acquisition}"
+        """``{plate_name}.zarr/{row}/{column:02d}/{acquisition}{projection}``."""
+        return f"{self.plate_path}/{self.well_path}/{self.acquisition}{self.projection}"
 
     def attributes(self) -> dict[str, str | int]:
-        """``plate``, ``well`` and ``acquisition``."""
-        return {"plate": self.plate_path, "well": self.well, "acquisition": self.acquisition}
+        """``plate``, ``well`` and ``acquisition``; of a projection also ``projection``."""
+        found: dict[str, str | int] = {
+            "plate": self.plate_path,
+            "well": self.well,
+            "acquisition": self.acquisition,
+        }
+        return {**found, "projection": self.projection} if self.projection else found
 
 
 CollectionInterfaceType = TypeVar("CollectionInterfaceType", bound=CollectionInterface)

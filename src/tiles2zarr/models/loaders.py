@@ -161,7 +161,8 @@ class DefaultImageLoader(ImageLoaderInterface):
         from tiles2zarr.models.image_files import read_plane
 
         file = self.path(resource)
-        pages = [read_plane(file, page) for page in range(self._first, self._header(resource).planes)]
+        first, planes = self.first_page or 0, self._header(resource).planes
+        pages = [read_plane(file, page) for page in range(first, first + planes)]
         data = np.stack([_channels_first(page) for page in pages])
         return data[0] if len(pages) == 1 else data
 
@@ -185,7 +186,7 @@ class DefaultImageLoader(ImageLoaderInterface):
         """Pages, shape and type from the file's header."""
         header = self._header(resource)
         return PixelHeader(
-            planes=header.planes - self._first,
+            planes=header.planes,
             height=header.height,
             width=header.width,
             samples=header.samples,
@@ -208,9 +209,11 @@ class DefaultImageLoader(ImageLoaderInterface):
         return self.first_page or 0
 
     def _header(self, resource: Any | None) -> ImageHeader:
-        from tiles2zarr.models.image_files import read_header
+        """Of the pages from the tile's first on; other tiles of the file may have other shapes and types."""
+        from tiles2zarr.models.image_files import read_header, read_header_from
 
-        return read_header(self.path(resource))
+        file = self.path(resource)
+        return read_header(file) if self.first_page is None else read_header_from(file, self.first_page)
 
     def _page(self, plane: PlaneIndex, shape: TileShape, resource: Any | None) -> tuple[int, int | None]:
         """The page of a plane and, on a colour page, which of its colours."""

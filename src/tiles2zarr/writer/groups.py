@@ -7,12 +7,12 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from tiles2zarr.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 NgffVersion = Literal["0.4", "0.5"]
@@ -112,11 +112,22 @@ def write_bytes(file: Path, content: bytes) -> None:
 
     Where somebody clears the temporary file away meanwhile (`remove_parts`), it is written again.
     """
+    write_in_one_step(file, file.name, lambda handle: handle.write(content))
+
+
+def write_in_one_step(file: Path, name: str, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file in one step, as `write_bytes` does.
+
+    Args:
+        file: what is written.
+        name: what the temporary name is made from.
+        write: writes the content, once more where the temporary file was cleared away.
+    """
     for left in reversed(range(_MOST_TRIES)):
-        temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
+        temporary = file.with_name(f".{name}.{secrets.token_hex(8)}.part")
         try:
             with temporary.open("xb") as handle:
-                handle.write(content)
+                write(handle)
             try:
                 os.replace(temporary, file)
             except FileNotFoundError:

@@ -25,6 +25,17 @@ _AXES: dict[Axis, dict[str, str]] = {
 _COLORS = ("0072B2", "009E73", "D55E00", "F0E442", "CC79A7", "56B4E9", "E69F00")
 
 
+_HOW_TAKEN = {
+    "excitation_nm",
+    "emission_nm",
+    "exposure_s",
+    "z_offset",
+    "objective",
+    "magnification",
+    "numerical_aperture",
+}
+
+
 def multiscales(placed: PlacedImage, grid: Grid) -> list[dict[str, Any]]:
     """The ``multiscales`` entry, without its version: scales are exactly 2^k times the pixel size."""
     axes = placed.image.axes
@@ -53,7 +64,7 @@ def multiscales(placed: PlacedImage, grid: Grid) -> list[dict[str, Any]]:
 def omero(
     channels: Sequence[ChannelInfo], windows: Sequence[tuple[float, float]], dtype: str
 ) -> dict[str, Any]:
-    """The ``omero`` entry: label, wavelength, colour and display range of each channel."""
+    """The ``omero`` entry: label, wavelength, colour and display range of each channel, and how it was taken."""
     low, high = type_range(dtype)
     return {
         "channels": [
@@ -63,6 +74,7 @@ def omero(
                 "color": channel.color or _COLORS[index % len(_COLORS)],
                 "active": True,
                 "window": {"min": low, "max": high, "start": window[0], "end": window[1]},
+                **channel.model_dump(include=_HOW_TAKEN, exclude_none=True),
             }
             for index, (channel, window) in enumerate(zip(channels, windows, strict=True))
         ],

@@ -18,6 +18,7 @@ than 8 bits scaled to ``uint8`` as that format defines them.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.models.image_files import npy, pictures, tiff
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SUFFIXES", "ImageHeader", "read_header", "read_plane", "sample_plane"]
+__all__ = ["SUFFIXES", "ImageHeader", "read_header", "read_header_from", "read_plane", "sample_plane"]
 
 SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".bmp", ".npy"})
 """Endings, in lower case, of the files that are worth opening; compare with ``path.suffix.lower()``."""
@@ -57,6 +58,19 @@ def read_header(path: Path) -> ImageHeader:
     """
     with _recognised(path) as (file, image_format):
         return image_format.header(file)
+
+
+def read_header_from(path: Path, first: int) -> ImageHeader:
+    """As `read_header`, of the planes from one on that are like it: files of several images hold different ones.
+
+    Returns:
+        The number of these planes is zero or less where the file ends before `first`.
+    """
+    with _recognised(path) as (file, image_format):
+        if image_format.header_from is not None:
+            return image_format.header_from(file, first)
+        header = image_format.header(file)
+        return replace(header, planes=header.planes - first)
 
 
 def read_plane(path: Path, index: int) -> NDArray[Any]:

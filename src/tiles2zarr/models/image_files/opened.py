@@ -162,11 +162,13 @@ class ImageFormat:
         header: the file's header, after all checks that cost no decoding.
         plane: one plane, axes y, x and for colours sample.
         sample: some pixels of one plane, one axis.
+        header_from: the header of the planes from one on that are alike; None: all planes of such files are.
     """
 
     header: Callable[[OpenImage], ImageHeader]
     plane: Callable[[OpenImage, int], NDArray[Any]]
     sample: Callable[[OpenImage, int], NDArray[Any]]
+    header_from: Callable[[OpenImage, int], ImageHeader] | None = None
 
 
 def _decoding_errors() -> tuple[type[Exception], ...]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from bisect import bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,19 +60,38 @@ class _Layout:
     """Where the planes of a file are.
 
     Attributes:
-        header: what all planes have in common.
+        header: of the first plane; its number of planes is that of the file.
         pages: place (bytes) of the page header of each plane; a single one when all planes share it.
+        kinds: the planes at which others begin than before, their pages, and their pixels.
     """
 
     header: ImageHeader
     pages: tuple[int, ...]
+    kinds: tuple[tuple[int, int, Pixels], ...]
 
 
 def _header(file: OpenImage) -> ImageHeader:
     with _tags(file) as tif:
         if TiffDirectory.of(file, tif, tif.pages.first).after == 0:
             return _layout(file, tif).header
-    return _kept_layout(file.path, file.identity).header
+    layout = _kept_layout(file.path, file.identity)
+    if len(layout.kinds) > 1:
+        (_, _, first), (_, number, other) = layout.kinds[:2]
+        found = f"{first.described()}, and {other.described()} in page {number}"
+        raise file.error(f"expected pages that are alike, found {found}: split the file")
+    return layout.header
+
+
+def _header_from(file: OpenImage, first: int) -> ImageHeader:
+    with _tags(file) as tif:
+        is_single = TiffDirectory.of(file, tif, tif.pages.first).after == 0
+        layout = _layout(file, tif) if is_single else _kept_layout(file.path, file.identity)
+    begins = [begin for begin, _, _ in layout.kinds]
+    kind = max(bisect_right(begins, first) - 1, 0)
+    end = begins[kind + 1] if kind + 1 < len(begins) else layout.header.planes
+    pixels = layout.kinds[kind][2]
+    header = file.header(layout.header.planes, pixels.height, pixels.width, pixels.samples, pixels.dtype)
+    return replace(header, planes=end - first)
 
 
 def _plane(file: OpenImage, index: int) -> NDArray[Any]:
@@ -147,30 +167,31 @@ def _kept_layout(path: Path, identity: tuple[int, int, int, int]) -> _Layout:
 
 def _layout(file: OpenImage, tif: TiffFile) -> _Layout:
     """All planes of the file; if every page is flagged as a copy of another, the flags are not believed."""
-    found: list[tuple[int, Pixels]] = []
+    found: list[int] = []
+    kinds: list[tuple[int, int, Pixels]] = []
     asides: list[int] = []
     for directory in _directories(file, tif):
         page = directory.page
         if is_aside(page):
             asides.append(page.offset)
         else:
-            found.append((page.offset, check_page(file, directory)))
-            _check_alike(file, found[0][1], found[-1][1], page.index)
+            _add_kind(kinds, len(found), page.index, check_page(file, directory))
+            found.append(page.offset)
     if not found:
         for number, offset in enumerate(asides):
             page = _page_at(file, tif, offset, number)
-            found.append((offset, check_page(file, TiffDirectory.of(file, tif, page))))
-            _check_alike(file, found[0][1], found[-1][1], number)
-    first = found[0][1]
+            _add_kind(kinds, len(found), number, check_page(file, TiffDirectory.of(file, tif, page)))
+            found.append(offset)
+    first = kinds[0][2]
     planes = stacked_planes(file, tif, first) if len(found) + len(asides) == 1 else len(found)
     header = file.header(planes, first.height, first.width, first.samples, first.dtype)
-    return _Layout(header, tuple(offset for offset, _ in found))
+    return _Layout(header, tuple(found), tuple(kinds))
 
 
-def _check_alike(file: OpenImage, first: Pixels, other: Pixels, number: int) -> None:
-    if other.described() != first.described():
-        found = f"{first.described()}, and {other.described()} in page {number}"
-        raise file.error(f"expected pages that are alike, found {found}: split the file")
+def _add_kind(kinds: list[tuple[int, int, Pixels]], plane: int, page: int, pixels: Pixels) -> None:
+    """Note where planes begin that differ from those before."""
+    if not kinds or kinds[-1][2].described() != pixels.described():
+        kinds.append((plane, page, pixels))
 
 
 def _directories(file: OpenImage, tif: TiffFile) -> Iterator[TiffDirectory]:
@@ -238,4 +259,4 @@ def _segment(file: OpenImage, page: TiffPage, number: int) -> NDArray[Any]:
     return segment
 
 
-FORMAT = ImageFormat(_header, _plane, _sample)
+FORMAT = ImageFormat(_header, _plane, _sample, _header_from)
