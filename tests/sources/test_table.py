@@ -25,7 +25,7 @@ from tiles2zarr.models import (
 from tiles2zarr.sources import detect_source, source_by_name
 from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.sources.table import TableSource
-from tiles2zarr.sources.table.reading import typed
+from tiles2zarr.sources.table_reading import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,13 @@ def test_a_row_becomes_a_tile_with_everything_it_says(folder: Path) -> None:
         "length_c": 2,
         "length_t": 4,
         "attributes": {"drug": ["DMSO"]},
-        "collection": {"plate_name": "My Plate", "row": "B", "column": 3, "acquisition": 0},
+        "collection": {
+            "plate_name": "My Plate",
+            "row": "B",
+            "column": 3,
+            "acquisition": 0,
+            "projection": "",
+        },
         "image_loader": {"file_path": "a.tif", "first_page": 5},
     }
     assert tile.acquisition_details.pixelsize == 0.5
@@ -600,7 +606,7 @@ def test_a_condition_table_that_cannot_be_is_refused(folder: Path, text: str | N
 def test_a_condition_table_needs_a_plate(folder: Path) -> None:
     (folder / "conditions.csv").write_text("well,drug\nB03,DMSO\n")
     write(folder, SINGLE, toml=TOML + 'condition_table_path = "conditions.csv"')
-    assert "a condition table needs a plate" in refusal(folder)
+    assert "expected the condition table of a plate, found single images" in refusal(folder)
 
 
 # Files within the folder

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tiles2zarr.core.tile import Scalar
     from tiles2zarr.core.tiles import Tiles
     from tiles2zarr.errors import Finding
@@ -67,6 +70,7 @@ class Scan:
         metadata_files: the vendor's own metadata, kept under the plate.
         conditions: per well name (``A01``) what was done to it, in columns; besides the attributes of the
             tiles.
+        acquired: when each tile was taken, s since 1970, NaN where unknown; None: of none it is known.
     """
 
     tiles: Tiles
@@ -75,6 +79,7 @@ class Scan:
     known_gaps: tuple[KnownGap, ...] = ()
     metadata_files: tuple[Path, ...] = ()
     conditions: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    acquired: NDArray[np.float64] | None = None
 
 
 class Source(Protocol):

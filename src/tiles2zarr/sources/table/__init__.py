@@ -16,10 +16,12 @@ import numpy as np
 
 from tiles2zarr.core.dataframe import TILES_TABLE, hcs_images_from_dataframe, single_images_from_dataframe
 from tiles2zarr.errors import OptionsError, SourceError
-from tiles2zarr.models import DefaultImageLoader, ImageInPlate
+from tiles2zarr.models import DefaultImageLoader
 from tiles2zarr.models.documents import one_line
 from tiles2zarr.models.values import path_part, valid_path_part
 from tiles2zarr.sources.base import Scan
+from tiles2zarr.sources.conditions import conditions_of
+from tiles2zarr.sources.confinement import confine, confined_path
 from tiles2zarr.sources.table.completion import (
     FirstFile,
     Report,
@@ -28,19 +30,16 @@ from tiles2zarr.sources.table.completion import (
     with_pixel_size,
     with_spacings,
 )
-from tiles2zarr.sources.table.conditions import read_conditions
-from tiles2zarr.sources.table.files import confine, confined_path
-from tiles2zarr.sources.table.reading import read_table
 from tiles2zarr.sources.table.settings import FILE_NAME, read_settings
 from tiles2zarr.sources.table.spacing import lengths_in_pixels, starts_in_world
 from tiles2zarr.sources.table.wells import with_wells_parted
+from tiles2zarr.sources.table_reading import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
 
-    from tiles2zarr.core.tile import Scalar
     from tiles2zarr.core.tiles import Tiles
     from tiles2zarr.models import AcquisitionDetails, ImageLoaderInterface
     from tiles2zarr.sources.base import ScanRequest
@@ -116,11 +115,9 @@ def _scan(file: Path, request: ScanRequest) -> Scan:
 
     toml = folder / FILE_NAME
     metadata = [toml] if toml.is_file() else []
-    conditions: dict[str, dict[str, Scalar]] = {}
-    if condition_file := _condition_file(details, request, folder):
-        wells = _wells(tiles, condition_file)
-        conditions, noticed = read_conditions(condition_file, wells, request.acquisition_id)
-        report.findings.extend(noticed)
+    conditions, noticed, condition_file = conditions_of(request, tiles, folder, details.condition_table_path)
+    report.findings.extend(noticed)
+    if condition_file is not None:
         metadata.append(condition_file)
     return Scan(
         tiles=tiles,
@@ -275,22 +272,3 @@ def _check_channels(
     remedy = "correct start_c, or add the channel to channels"
     msg = f"{TILES_TABLE}, row {row + 1} ({file}): expected {expected}, found channel {index}{more}: {remedy}"
     raise SourceError(msg)
-
-
-def _condition_file(details: AcquisitionDetails, request: ScanRequest, folder: Path) -> Path | None:
-    path = details.condition_table_path
-    if not path:
-        return None
-    # The options are the user's own words; the TOML file came with the folder.
-    trusted = request.allow_outside or request.options.condition_table_path is not None
-    return confined_path(path, folder, allow_outside=trusted)
-
-
-def _wells(tiles: Tiles, condition_file: Path) -> frozenset[str]:
-    """Names of the wells that have tiles."""
-    used = (tiles.collections[code] for code in np.unique(tiles.collection))
-    wells = frozenset(collection.well for collection in used if isinstance(collection, ImageInPlate))
-    if not wells:
-        msg = f"{condition_file}: a condition table needs a plate: add row and column to the tiles table"
-        raise SourceError(msg)
-    return wells

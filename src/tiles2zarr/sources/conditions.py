@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tiles2zarr.core.dataframe import json_cells
 from tiles2zarr.errors import Finding, SourceError
-from tiles2zarr.models import row_name, well_name
-from tiles2zarr.sources.table.reading import read_table
+from tiles2zarr.models import ImageInPlate, row_name, well_name
+from tiles2zarr.sources.confinement import confined_path
+from tiles2zarr.sources.table_reading import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,10 +20,44 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiles2zarr.core.tile import Scalar
+    from tiles2zarr.core.tiles import Tiles
+    from tiles2zarr.sources.base import ScanRequest
 
     Conditions = dict[str, dict[str, Scalar]]
 
 _PLACE = ("well", "row", "column", "acquisition", "path_in_well")
+_AFTER_NUMBER = re.compile("[a-z].*")
+
+
+def conditions_of(
+    request: ScanRequest, tiles: Tiles, folder: Path, named: str | None = None
+) -> tuple[Conditions, tuple[Finding, ...], Path | None]:
+    """What was done to the wells of some tiles, what was noticed, and the file that says it (None: there is none).
+
+    Args:
+        request: its options may name the file, anywhere: they are the user's own words.
+        tiles: of all wells.
+        folder: the source's.
+        named: the file that the source itself names, within its folder.
+
+    Raises:
+        SourceError: the file is outside the folder, or see `read_conditions`; or the tiles are of no plate.
+    """
+    chosen = request.options.condition_table_path
+    path = chosen or named
+    if not path:
+        return {}, (), None
+    file = confined_path(path, folder, allow_outside=request.allow_outside or bool(chosen))
+    used = (tiles.collections[code] for code in np.unique(tiles.collection))
+    wells = frozenset(collection.well for collection in used if isinstance(collection, ImageInPlate))
+    if not wells:
+        msg = (
+            f"{file}: expected the condition table of a plate, found single images: "
+            "give each tile a row and a column, or leave the table out"
+        )
+        raise SourceError(msg)
+    conditions, findings = read_conditions(file, wells, request.acquisition_id)
+    return conditions, findings, file
 
 
 def read_conditions(
@@ -104,12 +142,12 @@ def _digits(column: object) -> str:
 
 
 def _is_of(table: pd.DataFrame, row: int, acquisition_id: int) -> bool:
-    """Whether a row is of the acquisition; ``path_in_well`` is ``0``, or ``0f3`` for one field of view."""
+    """Whether a row is of the acquisition; ``path_in_well`` is ``0``, ``0f3`` for one field of view, ``0maximum``."""
     wanted = str(acquisition_id)
     if "acquisition" in table.columns and _stated(table["acquisition"].iloc[row]) not in ("", wanted):
         return False
     image = _stated(table["path_in_well"].iloc[row]) if "path_in_well" in table.columns else ""
-    return image.split("f")[0] in ("", wanted)
+    return _AFTER_NUMBER.sub("", image) in ("", wanted)
 
 
 def _stated(cell: object) -> str:
