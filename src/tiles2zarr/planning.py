@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tiles2zarr.assembly.conditions import with_conditions
-from tiles2zarr.assembly.contrast import sample_windows
+from tiles2zarr.assembly.contrast import sample_windows, shifted_values
 from tiles2zarr.assembly.filters import apply_filters
 from tiles2zarr.assembly.gaps import Gap, find_gaps, never_acquired
 from tiles2zarr.assembly.headers import read_headers
@@ -304,6 +304,7 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
             findings.append(Finding.of("unreadable-file", error))
         else:
             images = [replace(image, windows=sampled) for image, sampled in zip(images, windows, strict=True)]
+            findings += shifted_values(images)
     planned = []
     for job, image, each, size in zip(jobs, images, drafts, headers.bytes_in, strict=True):
         layout, noticed = _layout(each, image, job.options)

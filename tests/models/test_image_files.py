@@ -711,7 +711,7 @@ def test_a_damaged_file_is_read_or_refused_but_nothing_else(
     path.write_bytes(data)
     for read in (
         read_header,
-        read_header_from,
+        lambda path: read_header_from(path, 1),
         lambda path: read_plane(path, len(case.planes) - 1),
         lambda path: sample_plane(path, 0),
     ):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiles2zarr.assembly.headers import stored_type
+from tiles2zarr.errors import Finding
 from tiles2zarr.models import PlaneIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ PLANES_PER_CHANNEL = 32
 # The darkest and brightest share of pixels that may be clipped, per cent.
 _LOW, _HIGH = 0.1, 99.9
 _THREADS = 2
+_HALF = 2**15  # of the numbers of 16 bits
 
 
 Windows = tuple[tuple[float, float], ...]
@@ -65,6 +67,35 @@ def _shared_windows(images: Sequence[TiledImage[Any, Any]], resources: Sequence[
         start += len(planes)
         windows.append(channel.window or _window(part))
     return tuple(windows)
+
+
+def shifted_values(images: Sequence[TiledImage[Any, Any]]) -> Iterator[Finding]:
+    """A warning where no sampled pixel has a value that a camera records.
+
+    Some instruments (ScanR among them) stored signed numbers as unsigned ones or the other way round, and neither
+    metadata nor headers say so. Values are converted as they are.
+
+    Args:
+        images: with their display ranges.
+    """
+    told: set[AcquisitionDetails] = set()
+    for image in images:
+        pairs = zip(image.channels, image.windows or (), strict=False)
+        sampled = [window for channel, window in pairs if channel.window is None]
+        if not sampled or image.details in told:
+            continue
+        if image.data_type == "uint16" and min(start for start, _ in sampled) >= _HALF:
+            found, sign = f"none below {_HALF}", "subtract"
+        elif image.data_type == "int16" and max(end for _, end in sampled) < 0:
+            found, sign = "only negative ones", "add"
+        else:
+            continue
+        told.add(image.details)
+        message = (
+            f"expected values from 0 on, found {found}, as if signed numbers were stored as unsigned ones: "
+            f"keep that in mind and {sign} {_HALF} before measuring; values are converted as they are"
+        )
+        yield Finding("warning", "shifted-values", image.path, message)
 
 
 def _chosen(images: Sequence[TiledImage[Any, Any]], channel: int) -> list[tuple[int, int]]:

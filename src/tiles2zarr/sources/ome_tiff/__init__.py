@@ -1,0 +1,163 @@
+"""OME-TIFF: single files, sets of files with or without companion, and plates (Screen-Plate-Well)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from tiles2zarr.errors import SourceError
+from tiles2zarr.models import DefaultImageLoader
+from tiles2zarr.models.image_files import read_header_from
+from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.sources.ome_tiff.documents import documents_of_file, documents_of_folder, is_document
+from tiles2zarr.sources.ome_tiff.joining import gathered
+from tiles2zarr.sources.ome_tiff.layout import layout_of
+from tiles2zarr.sources.ome_tiff.naming import DOCUMENTS, Names, is_tiff, stem
+from tiles2zarr.sources.ome_xml import is_ome_xml, pages_of, parts_of, stage_of
+from tiles2zarr.sources.ome_xml.listing import Listing
+from tiles2zarr.sources.planes import file_loaders, scan_of
+from tiles2zarr.sources.scanr import is_scanr_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tiles2zarr.core.loader_column import LoaderColumn
+    from tiles2zarr.errors import Finding
+    from tiles2zarr.models import ImageLoaderInterface
+    from tiles2zarr.sources.base import Scan, ScanRequest
+    from tiles2zarr.sources.ome_tiff.documents import Located
+    from tiles2zarr.sources.ome_xml import Pages
+
+# Files that make a folder another format's, whatever its TIFFs say; and tables of tiles.
+_OTHERS = (
+    "index.idx.xml",
+    "index.xml",
+    "index.ref.xml",
+    "experiment_descriptor.xml",
+    "tiles.csv",
+    "tiles.parquet",
+)
+_OTHER_SUFFIXES = (".mlf", ".mrf", ".htd", ".wpi", ".flex", ".xdce")
+_OME_TIFFS = (".ome.tif", ".ome.tiff", ".ome.btf", ".ome.tf8", ".ome.tf2")
+
+
+class OmeTiffSource:
+    """Reads OME-TIFFs, one, a set, or a folder of them."""
+
+    name: ClassVar[str] = "ome_tiff"
+    title: ClassVar[str] = "OME-TIFF"
+    extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
+    loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
+
+    def detect(self, path: Path) -> str | None:
+        """An OME-TIFF or companion, or a folder with some right in it and no index of another format."""
+        if is_scanr_folder(path):
+            return None
+        if path.is_file():
+            return _claim_of_file(path)
+        try:
+            names = Listing(path).names()
+        except SourceError:
+            return None
+        small = [name.lower() for name in names]
+        if any(name in _OTHERS or name.endswith(_OTHER_SUFFIXES) for name in small):
+            return None
+        for suffixes in (DOCUMENTS, _OME_TIFFS):
+            found = [name for name in names if name.lower().endswith(suffixes)]
+            if found and _claim_of_file(path / found[0]) is not None:
+                return f"{len(found)} file{'s' if len(found) > 1 else ''} such as {found[0]}"
+        first = next(filter(is_tiff, names), None)
+        return _claim_of_file(path / first) if first is not None else None
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """A field of view for each image in a well; each other image is one of its own.
+
+        Raises:
+            SourceError: there is no OME-XML, or it is damaged, contradicts itself or lacks its companion.
+        """
+        path = request.path
+        if not path.exists():
+            msg = (
+                f"{path}: expected an OME-TIFF, a companion or a folder, found nothing there: check the path"
+            )
+            raise SourceError(msg)
+        folder = path if path.is_dir() else path.parent
+        names = Names(Listing(folder))
+        findings: list[Finding] = []
+        if path.is_dir():
+            documents, findings = documents_of_folder(names)
+        else:
+            documents = documents_of_file(path.name, names)
+        if not documents:
+            msg = f"{path}: expected OME-TIFF files or a companion with images, found none: check the path"
+            raise SourceError(msg)
+        base = stem(path.name) if path.is_file() else os.path.basename(os.path.abspath(path))
+        together = gathered([_with_pages(located, names) for located in documents], str(path))
+        document, pages = together.document, together.pages
+        stage = stage_of(document, pages)
+        layout, said = layout_of(together, stage, request, base)
+
+        def loaders(rows: NDArray[np.int64]) -> LoaderColumn:
+            return file_loaders(together.files[rows].tolist(), pages.page[rows].tolist())
+
+        parts = parts_of(document, pages, stage, layout, loaders)
+        findings += [*document.findings, *said, *names.findings]
+        files = dict.fromkeys(folder / located.file for located in documents if located.own is None)
+        return scan_of(request, folder, parts, metadata_files=files, findings=findings)
+
+
+def _claim_of_file(path: Path) -> str | None:
+    if path.name.lower().endswith(DOCUMENTS):
+        return f"{path.name} is OME-XML" if is_document(path) else None
+    if not is_tiff(path.name):
+        return None
+    try:
+        return f"{path.name} holds OME-XML" if is_ome_xml(read_description(path)) else None
+    except SourceError:
+        # It is what its name says, and scan says what is wrong with it.
+        return f"{path.name} is called OME-TIFF" if path.name.lower().endswith(_OME_TIFFS) else None
+
+
+def _with_pages(located: Located, names: Names) -> tuple[Located, Pages, NDArray[np.object_]]:
+    """A document, its pages, and the file of each."""
+    root = names.listing.root
+
+    def count_pages(file: int) -> int:
+        name = located.paths[file] if file >= 0 else located.own
+        if name is None or not (root / name).is_file():
+            return 1
+        return read_header_from(root / name, 0).planes
+
+    pages = pages_of(located.document, count_pages)
+    return located, pages, _files(located, pages, names)
+
+
+def _files(located: Located, pages: Pages, names: Names) -> NDArray[np.object_]:
+    """The file of each page, relative to the folder."""
+    table = np.array([*located.paths, located.own or ""], object)
+    files: NDArray[np.object_] = table[pages.file]  # -1 is the last: the document's own file
+    if located.own is None:
+        for number in np.unique(pages.image[pages.file < 0]).tolist():
+            files[(pages.file < 0) & (pages.image == number)] = _unnamed_file(located, number, names)
+    return files
+
+
+def _unnamed_file(located: Located, image: int, names: Names) -> str:
+    """The TIFF that a document of its own means without naming it: called as the image, or as the document."""
+    document = located.document
+    one = document.images[image]
+    texts: Sequence[str] = (one.name, *([located.file] if len(document.images) == 1 else []))
+    found = next((path for text in texts if text and (path := names.with_stem(text)) is not None), None)
+    if found is None:
+        where = f"{document.where}, image {(one.name or one.id)[:80]}"
+        kind = "its pixels as text in the document" if one.holds_pixels else "no file that is named for it"
+        remedy = "convert it to OME-TIFF, for instance with bfconvert"
+        msg = f"{where}: expected the name of a TIFF, found {kind}: {remedy}"
+        raise SourceError(msg)
+    return found

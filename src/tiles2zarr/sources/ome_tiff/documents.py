@@ -1,0 +1,173 @@
+"""The documents of a folder or file: companions first, then those within TIFFs that no other one names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiles2zarr.errors import Finding, SourceError
+from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.sources.ome_tiff.naming import DOCUMENTS, Names, is_tiff
+from tiles2zarr.sources.ome_xml import is_ome_xml, parse_ome_xml, read_ome_xml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tiles2zarr.sources.ome_xml import OmeXml
+
+_HEAD = 2**13  # bytes
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A document, and where it and its files are.
+
+    Attributes:
+        document: the document.
+        file: the file that it stands in, relative to the folder.
+        paths: of the files that it names, relative to the folder.
+    """
+
+    document: OmeXml
+    file: str
+    paths: list[str]
+
+    @property
+    def own(self) -> str | None:
+        """The TIFF that the document stands in; None for a document of its own."""
+        return self.file if is_tiff(self.file) else None
+
+
+def is_document(file: Path) -> bool:
+    """Whether a file that is no TIFF begins like OME-XML."""
+    try:
+        with open(file, "rb") as handle:
+            return is_ome_xml(handle.read(_HEAD).decode(errors="replace"))
+    except OSError:
+        return False
+
+
+def documents_of_file(file: str, names: Names) -> list[Located]:
+    """The document of one file; of a TIFF that only points to its companion, that one.
+
+    Raises:
+        SourceError: it is no OME-TIFF, or its companion is not there.
+    """
+    root = names.listing.root
+    if not is_tiff(file):
+        return [_located(read_ome_xml(root / file), file, names)]
+    text = read_description(root / file)
+    if not is_ome_xml(text):
+        msg = f"{root / file}: expected OME-XML in its description, found none: list it in a tiles.csv"
+        raise SourceError(msg)
+    document = parse_ome_xml(text, str(root / file))
+    if document.images:
+        return [_located(document, file, names)]
+    return [_companion(document, file, names)]
+
+
+def documents_of_folder(names: Names) -> tuple[list[Located], list[Finding]]:
+    """Every document of a folder, each set once, and what to say of files that belong to none.
+
+    Raises:
+        SourceError: a document is damaged, or lacks its companion.
+    """
+    listed, root = names.listing.names(), names.listing.root
+    separate = [name for name in listed if name.lower().endswith(DOCUMENTS) and is_document(root / name)]
+    found = [_located(read_ome_xml(root / name), name, names) for name in separate]
+    found = [located for located in found if located.document.images]
+    used = {path for located in found for path in (*located.paths, *_unnamed(located, names))}
+    lost = [located for located in found if not any(map(names.listing.find, located.paths)) and located.paths]
+    stray: list[str] = []
+    orphans: list[tuple[OmeXml, str]] = []
+    embedded: list[Located] = []
+    for name in filter(is_tiff, listed):
+        if name in used:
+            continue
+        text = _description(root / name, is_sure=".ome." in name.lower())
+        if not is_ome_xml(text):
+            stray.append(name)
+            continue
+        document = parse_ome_xml(text, str(root / name))
+        if not document.images:
+            orphans.append((document, name))
+            continue
+        located = _located(document, name, names)
+        embedded.append(located)
+        used.update((name, *located.paths))
+    if orphans and not found and not embedded:
+        embedded.append(_companion(*orphans[0], names))
+        orphans = []
+    if not embedded:
+        lost = []
+    kept = [located for located in found if located not in lost] + embedded
+    return kept, [*_left_out(stray, root), *_without_metadata(orphans), *_without_files(lost)]
+
+
+def _located(document: OmeXml, file: str, names: Names) -> Located:
+    return Located(document, file, names.resolve(document, file if is_tiff(file) else None))
+
+
+def _companion(document: OmeXml, file: str, names: Names) -> Located:
+    """The document that a TIFF points to: by its name, else by its identity."""
+    found = names.listing.find(document.metadata_file) if document.metadata_file else None
+    if found is not None and not is_tiff(found):
+        return _located(read_ome_xml(names.listing.root / found), found, names)
+    if found is not None and found != file:
+        other = parse_ome_xml(read_description(names.listing.root / found), str(names.listing.root / found))
+        if other.images:
+            return _located(other, found, names)
+    for name in names.listing.names():
+        if name.lower().endswith(DOCUMENTS) and is_document(names.listing.root / name):
+            other = read_ome_xml(names.listing.root / name)
+            if other.uuid and other.uuid == document.metadata_uuid:
+                return _located(other, name, names)
+    wanted = document.metadata_file or "an image"
+    msg = f"{document.where}: expected its metadata in {wanted!r} beside it, found none: copy that file, too"
+    raise SourceError(msg)
+
+
+def _unnamed(located: Located, names: Names) -> list[str]:
+    """TIFFs that a document of its own means without naming them."""
+    if located.document.files:
+        return []
+    texts = [located.file, *(image.name for image in located.document.images)]
+    return [path for text in texts if text and (path := names.with_stem(text)) is not None]
+
+
+def _description(file: Path, *, is_sure: bool) -> str:
+    """The text; nothing where the file is damaged and perhaps of no interest."""
+    try:
+        return read_description(file)
+    except SourceError:
+        if is_sure:
+            raise
+        return ""
+
+
+def _left_out(stray: list[str], root: Path) -> list[Finding]:
+    if not stray:
+        return []
+    shown = ", ".join(stray[:_MOST_NAMED]) + (" …" if len(stray) > _MOST_NAMED else "")
+    message = f"expected each TIFF to belong to an image, found {len(stray)} that no OME-XML names ({shown}): left out"
+    return [Finding("info", "unused-file", str(root), message)]
+
+
+def _without_metadata(orphans: list[tuple[OmeXml, str]]) -> list[Finding]:
+    if not orphans:
+        return []
+    document, name = orphans[0]
+    message = (
+        f"expected its metadata in {document.metadata_file[:200]!r}, found none, as {len(orphans) - 1} others: "
+        "copy it, too; they are left out"
+    )
+    return [Finding("warning", "unused-file", name, message)]
+
+
+def _without_files(lost: list[Located]) -> list[Finding]:
+    message = (
+        "expected one of the files that it names, found none: copy them if it is meant; it is left out, since other "
+        "TIFFs say what they are"
+    )
+    return [Finding("warning", "unused-file", located.file, message) for located in lost]

@@ -1,0 +1,146 @@
+"""Which page of which file holds which plane: TiffData elements spread out, one row for each page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.ome_xml.channels import channels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tiles2zarr.sources.ome_xml.document import OmeXml
+
+_IMAGE, _IFD, _Z, _C, _T, _COUNT, _FILE = range(7)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pages:
+    """Pages of a document's images, by column.
+
+    Attributes:
+        image: index of the image.
+        z: number of the z-plane.
+        c: index of the channel; colours of one page are one channel.
+        t: number of the timepoint.
+        file: index into the document's files; -1: the file that the document stands in.
+        page: page of that file.
+    """
+
+    image: NDArray[np.int64]
+    z: NDArray[np.int64]
+    c: NDArray[np.int64]
+    t: NDArray[np.int64]
+    file: NDArray[np.int64]
+    page: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many pages there are."""
+        return len(self.image)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Pages:
+        """Some of the pages."""
+        return Pages(*(getattr(self, name)[rows] for name in ("image", "z", "c", "t", "file", "page")))
+
+
+def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
+    """The pages that a document names, in its order.
+
+    A block that says how many pages it has runs through its image in the order of dimensions; pages behind the image's
+    last plane are nobody's. An image without TiffData takes its file's pages from the first on, the next such image
+    those behind them.
+
+    Args:
+        document: it has images.
+        count_pages: how many pages a file has, by its index (-1: the file that the document stands in). Asked only
+            where the document leaves it open.
+
+    Raises:
+        SourceError: a block lies outside its image.
+    """
+    blocks = _with_images_without_blocks(document)
+    sizes = np.array([(image.sizes[0], len(channels_of(image)), image.sizes[2]) for image in document.images])
+    strides = np.array(
+        [_strides(image.order, size) for image, size in zip(document.images, sizes, strict=True)]
+    )
+    image = blocks[:, _IMAGE]
+    total = sizes.prod(axis=1)
+    count = _counts(blocks, total, count_pages)
+    first = blocks[:, [_Z, _C, _T]]
+    _check_inside(document, image, first, sizes)
+
+    row = np.repeat(np.arange(len(blocks)), count)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    owner = image[row]
+    place = (first * strides[image]).sum(axis=1)[row] + within
+    kept = (place < total[owner]) | (within == 0)
+    row, within, owner, place = row[kept], within[kept], owner[kept], place[kept]
+    # A block of one page says where it is; Z and T may exceed what an interrupted run has written of its sizes.
+    spread = place[:, np.newaxis] // strides[owner] % sizes[owner]
+    zct = np.where(within[:, np.newaxis] == 0, first[row], spread)
+    page = np.maximum(blocks[row, _IFD], 0) + within
+    return _each_once(Pages(owner, zct[:, 0], zct[:, 1], zct[:, 2], blocks[row, _FILE], page))
+
+
+def _with_images_without_blocks(document: OmeXml) -> NDArray[np.int64]:
+    have = set(np.unique(document.pages[:, _IMAGE]).tolist())
+    added, begin = [], 0
+    for number, image in enumerate(document.images):
+        if number not in have:
+            planes = image.sizes[0] * len(channels_of(image)) * image.sizes[2]
+            added.append((number, begin, 0, 0, 0, planes, -1))
+            begin += planes
+    return np.concatenate([document.pages, np.array(added, np.int64).reshape(-1, 7)])
+
+
+def _strides(order: str, size: NDArray[np.int64]) -> tuple[int, int, int]:
+    """How many pages lie between neighbours along Z, C and T."""
+    lengths = dict(zip("ZCT", size.tolist(), strict=True))
+    steps, step = {}, 1
+    for letter in order:
+        steps[letter] = step
+        step *= lengths[letter]
+    return steps["Z"], steps["C"], steps["T"]
+
+
+def _counts(
+    blocks: NDArray[np.int64], total: NDArray[np.int64], count_pages: Callable[[int], int]
+) -> NDArray[np.int64]:
+    """Pages of each block: what it says, one where it says which page, else all pages of its file."""
+    count = np.where(blocks[:, _COUNT] < 0, 1, blocks[:, _COUNT])
+    open_ended = (blocks[:, _COUNT] < 0) & (blocks[:, _IFD] < 0)
+    # Where there is a block for each plane, each file has one page, without a look.
+    listed = np.bincount(blocks[:, _IMAGE], minlength=len(total))
+    asked = np.flatnonzero(open_ended & (listed < total)[blocks[:, _IMAGE]])
+    known: dict[int, int] = {}
+    for row in asked.tolist():
+        file = int(blocks[row, _FILE])
+        if file not in known:
+            known[file] = count_pages(file)
+        count[row] = known[file]
+    return np.minimum(count, total[blocks[:, _IMAGE]])
+
+
+def _check_inside(
+    document: OmeXml, image: NDArray[np.int64], first: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> None:
+    wrong = np.flatnonzero(first[:, 1] >= sizes[image, 1])
+    if len(wrong):
+        row = wrong[0]
+        found = f"a page of channel {first[row, 1]}"
+        where = f"{document.where}, image {document.images[image[row]].id}"
+        msg = f"{where}: expected {sizes[image[row], 1]} channels, found {found}: export it again"
+        raise SourceError(msg)
+
+
+def _each_once(pages: Pages) -> Pages:
+    """Without blocks that repeat another one word for word."""
+    columns = np.stack([pages.image, pages.z, pages.c, pages.t, pages.file, pages.page])
+    _, firsts = np.unique(columns, axis=1, return_index=True)
+    return pages if len(firsts) == len(pages) else pages.take(np.sort(firsts))
