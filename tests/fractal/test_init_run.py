@@ -73,7 +73,6 @@ def test_every_choice_of_the_form_reaches_the_options() -> None:
             "shard_xy": 8,
             "compression": "zstd",
             "memory_limit_gib": 1.5,
-            "allow_outside": True,
         }
     )
     options = chosen(

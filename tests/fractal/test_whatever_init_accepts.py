@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.layouts import omezarr_options, quick_folder
 from tests.table_plates import PIXEL_SIZE, TablePlate, pixels_of
 from tiles2zarr.errors import Tiles2ZarrError
+from tiles2zarr.fractal.acquisition_forms import PlateTableForm
 from tiles2zarr.fractal.convert_image_compute import convert_image_compute
-from tiles2zarr.fractal.forms import PlateAcquisitionForm
 from tiles2zarr.fractal.init_run import start_run
 from tiles2zarr.inspection.validate import validate
 from tiles2zarr.models import (
@@ -116,7 +116,7 @@ def check(data: st.DataObject, chosen: ConverterOptions) -> None:
         plate = data.draw(tables(folder / "source"))
         plate.write()
         zarr_dir = folder / "zarr"
-        acquisitions = [PlateAcquisitionForm(path=str(plate.folder), plate_name="P")]
+        acquisitions = [PlateTableForm(path=str(plate.folder), plate_name="P")]
         try:
             output = start_run(
                 "table", ImageInPlate, str(zarr_dir), acquisitions, OverwriteMode.NO_OVERWRITE, chosen, False

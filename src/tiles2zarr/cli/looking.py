@@ -133,17 +133,25 @@ def validate(
 
 def formats(as_json: JsonOption = False) -> None:
     """List the formats that can be read, and the extra that each one needs."""
-    from tiles2zarr.sources import SOURCES
+    from tiles2zarr.sources import every_source, is_installed
 
     if as_json:
-        rows = [{"name": source.name, "title": source.title, "extra": source.extra} for source in SOURCES]
+        rows = [
+            {
+                "name": source.name,
+                "title": source.title,
+                "extra": source.extra,
+                "installed": is_installed(source),
+            }
+            for source in every_source()
+        ]
         print_json({"formats": rows})
         return
     table = Table("format", "what it is", "needs", box=None, pad_edge=False, header_style="bold")
-    for source in SOURCES:
-        table.add_row(
-            source.name, source.title, f"tiles2zarr[{source.extra}]" if source.extra else "nothing more"
-        )
+    for source in every_source():
+        needs = f"tiles2zarr[{source.extra}]" if source.extra else "nothing more"
+        missing = "" if is_installed(source) else " (not installed)"
+        table.add_row(source.name, source.title, escape(f"{needs}{missing}"))
     wide_console().print(table)
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import validate_call
-
-from tiles2zarr.fractal import forms
-from tiles2zarr.fractal.executable import run_task
+from tiles2zarr.fractal import acquisition_forms, forms
+from tiles2zarr.fractal.executable import run_task, task
 from tiles2zarr.fractal.init_run import InitOutput, chosen_options, start_run
 from tiles2zarr.models import Grouping, MissingTiles, OverwriteMode, SingleImage, TilingMode
 
 
-@validate_call
+@task
 def convert_tiles_table_to_images_init(
     *,
     zarr_dir: forms.ZarrDir,
-    acquisitions: forms.ImageAcquisitions,
+    acquisitions: acquisition_forms.ImageTables,
     overwrite_mode: forms.ExistingImages = OverwriteMode.NO_OVERWRITE,
     tiling_mode: forms.Tiling = TilingMode.AUTO,
     grouping: forms.Groups = Grouping.MOSAIC,
     missing_tiles: forms.Missing = MissingTiles.FAIL,
     ngff_version: forms.NgffVersion = "0.4",
-    advanced: forms.Advanced = forms.STANDARD,
+    advanced: forms.TableAdvanced = forms.STANDARD_TABLE,
     options_file: forms.OptionsFile = None,
 ) -> InitOutput:
     """Plan the images of tables with the column ``image_path``, or of tables that are one image each."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    outside = advanced.allow_outside
-    return start_run("table", SingleImage, zarr_dir, acquisitions, overwrite_mode, options, outside)
+    return start_run("table", SingleImage, zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

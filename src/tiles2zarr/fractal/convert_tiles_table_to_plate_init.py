@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import validate_call
-
-from tiles2zarr.fractal import forms
-from tiles2zarr.fractal.executable import run_task
+from tiles2zarr.fractal import acquisition_forms, forms
+from tiles2zarr.fractal.executable import run_task, task
 from tiles2zarr.fractal.init_run import InitOutput, chosen_options, start_run
 from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode, TilingMode
 
 
-@validate_call
+@task
 def convert_tiles_table_to_plate_init(
     *,
     zarr_dir: forms.ZarrDir,
-    acquisitions: forms.PlateAcquisitions,
+    acquisitions: acquisition_forms.PlateTables,
     overwrite_mode: forms.ExistingImages = OverwriteMode.NO_OVERWRITE,
     tiling_mode: forms.Tiling = TilingMode.AUTO,
     grouping: forms.Groups = Grouping.MOSAIC,
     missing_tiles: forms.Missing = MissingTiles.FAIL,
     ngff_version: forms.NgffVersion = "0.4",
-    advanced: forms.Advanced = forms.STANDARD,
+    advanced: forms.TableAdvanced = forms.STANDARD_TABLE,
     options_file: forms.OptionsFile = None,
 ) -> InitOutput:
     """Plan the images of a plate, from tables with the columns ``row`` and ``column``."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    outside = advanced.allow_outside
-    return start_run("table", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, outside)
+    return start_run("table", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

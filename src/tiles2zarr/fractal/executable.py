@@ -15,7 +15,7 @@ import sys
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import ValidationError, validate_call
 
 from tiles2zarr.errors import OptionsError, PreflightError, Tiles2ZarrError
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     TaskFunction = Callable[..., Mapping[str, Any]]
 
 logger = logging.getLogger(__name__)
+#: Marks a function as a task: its arguments are checked whoever calls it.
+task = validate_call
 # The server shows the log of a failed job cut short: this many findings are plenty.
 _MOST_LISTED = 30
 

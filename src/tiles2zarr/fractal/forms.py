@@ -23,99 +23,6 @@ from tiles2zarr.models import (
 )
 from tiles2zarr.models.values import Value
 
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-AcquisitionNumber = Annotated[int, Field(ge=0, le=9999)]
-
-
-class AcquisitionForm(Value):
-    """One run of the instrument."""
-
-    model_config = ConfigDict(title="Acquisition")
-
-    path: str = Field(
-        title="Folder or table",
-        description=(
-            "Folder that holds tiles.csv or tiles.parquet, or the path of such a table, "
-            "as the server sees it. Example: /data/experiment_7/plate_1"
-        ),
-        examples=["/data/experiment_7/plate_1"],
-        min_length=1,
-    )
-    plate_name: str | None = Field(
-        default=None,
-        title="Plate name",
-        description="Name of the plate, without .zarr. Empty: the folder's name. Example: plate_1",
-        examples=["plate_1"],
-    )
-    acquisition_id: AcquisitionNumber | None = Field(
-        default=None,
-        title="Acquisition number",
-        description=(
-            "Number of this run of the instrument (multiplexing cycle), 0 to 9999. "
-            "Empty: 0, 1, 2 … for the acquisitions of each plate, in the order of this list."
-        ),
-    )
-    pixelsize: PositiveFloat | None = Field(
-        default=None,
-        title="Pixel size (µm)",
-        description=(
-            "Edge of a pixel in X and Y, in micrometres, above 0. Empty: what the source says. Example: 0.325"
-        ),
-    )
-    z_spacing: PositiveFloat | None = Field(
-        default=None,
-        title="Z spacing (µm)",
-        description=(
-            "Distance of two z-planes, in micrometres, above 0. Empty: what the source says. Example: 2.0"
-        ),
-    )
-    t_spacing: PositiveFloat | None = Field(
-        default=None,
-        title="Time between timepoints (s)",
-        description="In seconds, above 0. Empty: what the source says. Example: 60",
-    )
-
-
-class PlateAcquisitionForm(AcquisitionForm):
-    """One run of the instrument over a plate."""
-
-    wells: tuple[str, ...] = Field(
-        default=(),
-        title="Only these wells",
-        description="Wells to convert, such as A01 or B12. No entry: all wells.",
-    )
-    condition_table_path: str | None = Field(
-        default=None,
-        title="Condition table",
-        description=(
-            "CSV file that says what was done to which well, absolute or relative to the folder. "
-            "Empty: none, unless the source names one. Example: conditions.csv"
-        ),
-        examples=["conditions.csv"],
-    )
-
-
-class ImageAcquisitionForm(AcquisitionForm):
-    """One run of the instrument over single images."""
-
-    plate_name: str | None = Field(
-        default=None,
-        title="Image name",
-        description=(
-            "Name of the image of a table without the column image_path, without .zarr. "
-            "Empty: the folder's name. Example: slide_1"
-        ),
-        examples=["slide_1"],
-    )
-    acquisition_id: AcquisitionNumber | None = Field(
-        default=None,
-        title="Acquisition number",
-        description=(
-            "Where the table has the column acquisition: which of its acquisitions to convert, 0 to 9999. "
-            "Empty: 0."
-        ),
-    )
-
 
 class AdvancedForm(Value):
     """Choices that are seldom needed."""
@@ -214,6 +121,13 @@ class AdvancedForm(Value):
         title="Verify",
         description="Read every image back and compare every pixel with its source before it is published.",
     )
+
+
+class TableAdvancedForm(AdvancedForm):
+    """Choices that are seldom needed, for tables of tiles."""
+
+    model_config = ConfigDict(title="Advanced")
+
     allow_outside: bool = Field(
         default=False,
         title="Files outside the folder",
@@ -223,23 +137,10 @@ class AdvancedForm(Value):
 
 #: What the advanced block holds when nobody opens it.
 STANDARD = AdvancedForm()
+STANDARD_TABLE = TableAdvancedForm()
 
 ZarrDir = Annotated[
     str, Field(title="Output folder", description="Absolute path of the folder that gets plates or images.")
-]
-PlateAcquisitions = Annotated[
-    list[PlateAcquisitionForm],
-    Field(
-        min_length=1,
-        title="Acquisitions",
-        description=(
-            "The runs of the instrument to convert; those of one plate name become one plate's acquisitions."
-        ),
-    ),
-]
-ImageAcquisitions = Annotated[
-    list[ImageAcquisitionForm],
-    Field(min_length=1, title="Acquisitions", description="The runs of the instrument to convert."),
 ]
 ExistingImages = Annotated[
     OverwriteMode,
@@ -280,6 +181,9 @@ NgffVersion = Annotated[
     ),
 ]
 Advanced = Annotated[AdvancedForm, Field(title="Advanced", description="Choices that are seldom needed.")]
+TableAdvanced = Annotated[
+    TableAdvancedForm, Field(title="Advanced", description="Choices that are seldom needed.")
+]
 OptionsFile = Annotated[
     str | None,
     Field(

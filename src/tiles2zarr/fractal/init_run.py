@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tiles2zarr.converter import Acquisition, begin, plan
 from tiles2zarr.core.dataframe import first_reason
 from tiles2zarr.errors import OptionsError
-from tiles2zarr.fractal.forms import STANDARD, AcquisitionForm, AdvancedForm, PlateAcquisitionForm
+from tiles2zarr.fractal.acquisition_forms import (
+    AcquisitionForm,
+    PlateAcquisitionForm,
+    PlateSpacingForm,
+    SpacingForm,
+)
+from tiles2zarr.fractal.forms import STANDARD, AdvancedForm, TableAdvancedForm
 from tiles2zarr.fractal.options_document import read_options_document
 from tiles2zarr.fractal.parallelization import Unit, local_folder, refuse_unlistable, units_of
 from tiles2zarr.models import (
@@ -47,35 +53,37 @@ class InitOutput(TypedDict):
 
 def start_run(
     format: str,
-    collection_type: type[CollectionInterface],
+    collection_type: type[CollectionInterface] | None,
     zarr_dir: str,
     acquisitions: Sequence[AcquisitionForm],
     mode: OverwriteMode,
     options: ConverterOptions,
-    allow_outside: bool,
+    advanced: AdvancedForm = STANDARD,
 ) -> InitOutput:
     """Plan a run, refuse what is wrong with it, write what must be there first, and list its images.
 
     Args:
         format: name of the source's format.
-        collection_type: what the task makes: images in plates, or single ones.
+        collection_type: what the task makes: images in plates, or single ones; None: what the source says.
         zarr_dir: the destination folder.
         acquisitions: what to convert.
         mode: what to do about images that are there already.
         options: how to convert.
-        allow_outside: tiles may lie outside the source's folder.
+        advanced: of tables, whether they may name files outside of their folder.
 
     Raises:
         PreflightError: something is wrong with a source or the destination; nothing was written.
         Tiles2ZarrError: a source cannot be read at all, or an option is wrong; nothing was written.
     """
     folder = local_folder(zarr_dir)
+    allow_outside = isinstance(advanced, TableAdvancedForm) and advanced.allow_outside
     chosen = [
         Acquisition(path, format, form.plate_name or None, number, _replaced(form, options), allow_outside)
         for form, path, number in _numbered(acquisitions)
     ]
     planned = plan(chosen, folder, options, mode)
-    _refuse_other_collections(planned, collection_type)
+    if collection_type is not None:
+        _refuse_other_collections(planned, collection_type)
     _tell(planned)
     planned.refuse_errors()
     jobs = [image.job for image in planned.images]
@@ -172,12 +180,13 @@ def _set_chunks(document: dict[str, Any], advanced: AdvancedForm) -> None:
 def _replaced(form: AcquisitionForm, options: ConverterOptions) -> AcquisitionOptions:
     """What is replaced of the source's own account: the run's choice, and over it the acquisition's."""
     chosen = options.acquisition
-    sizes = form.model_dump(include={"pixelsize", "z_spacing", "t_spacing"}, exclude_none=True)
     changes: dict[str, Any] = {}
-    if sizes:
+    if isinstance(form, SpacingForm):
+        sizes = form.model_dump(include={"pixelsize", "z_spacing", "t_spacing"}, exclude_none=True)
         known = chosen.pixel_info.model_dump(exclude_none=True) if chosen.pixel_info is not None else {}
-        changes["pixel_info"] = {**known, **sizes}
-    if isinstance(form, PlateAcquisitionForm):
+        if sizes:
+            changes["pixel_info"] = {**known, **sizes}
+    if isinstance(form, PlateAcquisitionForm | PlateSpacingForm):
         if form.condition_table_path:
             changes["condition_table_path"] = form.condition_table_path
         if form.wells:

@@ -89,12 +89,14 @@ class Source(Protocol):
         name: what ``--format`` calls it.
         title: what people call it.
         extra: the extra it needs, None for none.
+        libraries: import names of what the extra brings.
         loader: the type of its tiles' loaders, so that a compute task can read them back from JSON.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     extra: ClassVar[str | None]
+    libraries: ClassVar[tuple[str, ...]]
     loader: ClassVar[type[ImageLoaderInterface]]
 
     def detect(self, path: Path) -> str | None:

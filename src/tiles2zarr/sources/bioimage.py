@@ -140,6 +140,7 @@ class BioimageSource:
     name: ClassVar[str] = "bioimage"
     title: ClassVar[str] = "VSI, OIR, OIB/OIF, IMS, ZVI, LOF/XLEF, DCIMG, DM3/DM4"
     extra: ClassVar[str | None] = "bioimage"
+    libraries: ClassVar[tuple[str, ...]] = ("openreadout",)
     loader: ClassVar[type[ImageLoaderInterface]] = BioimageLoader
 
     def detect(self, path: Path) -> str | None:

@@ -21,6 +21,7 @@ class CellVoyagerSource:
     name: ClassVar[str] = CELLVOYAGER
     title: ClassVar[str] = "Yokogawa CellVoyager CV7000, CV8000"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:

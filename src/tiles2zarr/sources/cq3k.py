@@ -21,6 +21,7 @@ class Cq3kSource:
     name: ClassVar[str] = CQ
     title: ClassVar[str] = "Yokogawa CQ1, CQ3000 (CQ3K)"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:

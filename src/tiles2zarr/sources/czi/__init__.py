@@ -29,6 +29,7 @@ class CziSource:
     name: ClassVar[str] = "czi"
     title: ClassVar[str] = "Zeiss CZI"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = CziImageLoader
 
     def detect(self, path: Path) -> str | None:

@@ -47,6 +47,7 @@ class ImageXpressSource:
     name: ClassVar[str] = "imagexpress"
     title: ClassVar[str] = "Molecular Devices ImageXpress (MetaXpress)"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:

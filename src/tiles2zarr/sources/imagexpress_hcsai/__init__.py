@@ -32,6 +32,7 @@ class ImageXpressHcsAiSource:
     name: ClassVar[str] = "imagexpress_hcsai"
     title: ClassVar[str] = "Molecular Devices ImageXpress HCS.ai (MetaXpress Acquire)"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:

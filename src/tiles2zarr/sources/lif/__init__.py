@@ -30,6 +30,7 @@ class LifSource:
     name: ClassVar[str] = "lif"
     title: ClassVar[str] = "Leica LIF"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = LifImageLoader
 
     def detect(self, path: Path) -> str | None:

@@ -31,6 +31,7 @@ class Nd2Source:
     name: ClassVar[str] = "nd2"
     title: ClassVar[str] = "Nikon ND2"
     extra: ClassVar[str | None] = "nd2"
+    libraries: ClassVar[tuple[str, ...]] = ("nd2",)
     loader: ClassVar[type[ImageLoaderInterface]] = Nd2ImageLoader
 
     def detect(self, path: Path) -> str | None:

@@ -29,6 +29,7 @@ class OperettaSource:
     name: ClassVar[str] = "operetta"
     title: ClassVar[str] = "PerkinElmer / Revvity Operetta, Opera Phenix (Harmony, Columbus)"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:

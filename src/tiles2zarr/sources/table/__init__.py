@@ -68,6 +68,7 @@ class TableSource:
     name: ClassVar[str] = "table"
     title: ClassVar[str] = "Tiles table (CSV or Parquet)"
     extra: ClassVar[str | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:
