@@ -216,6 +216,36 @@ def test_a_converted_plate_equals_its_source_and_is_skipped_the_next_time(
     assert (validation.conforms, validation.identical, validation.differences) == (True, True, ())
 
 
+def test_other_readers_find_the_same_images_and_the_same_metadata(plate: Path, tmp_path: Path) -> None:
+    import ngio
+    import ome_types
+    import zarr
+    from lxml import etree
+
+    schema = etree.XMLSchema(etree.parse(str(Path(ome_types.__file__).with_name("ome-2016-06.xsd"))))
+    inside: dict[Path, list[str]] = {}
+    for image in convert(plate, tmp_path / "out"):
+        root, _, rest = image.partition(".zarr")
+        inside.setdefault(tmp_path / "out" / f"{root}.zarr", []).append(rest.removeprefix("/"))
+    for root, paths in inside.items():
+        if paths != [""]:
+            assert sorted(ngio.open_ome_zarr_plate(root).images_paths(max_workers=1)) == sorted(paths)
+        document = (root / "OME" / "METADATA.ome.xml").read_bytes()
+        schema.assertValid(etree.fromstring(document))
+        described = {found.name: found.pixels for found in ome_types.from_xml(document.decode()).images}
+        assert len(described) == len(paths)
+        for path in paths:
+            container = ngio.open_ome_zarr_container(root / path).get_image()
+            shape = dict(zip(container.axes, container.shape, strict=True))
+            name = path or root.relative_to(tmp_path / "out").as_posix().removesuffix(".zarr")
+            pixels = described[name]
+            lengths = {axis: getattr(pixels, f"size_{axis}") for axis in "tczyx"}
+            assert lengths == {axis: shape.get(axis, 1) for axis in "tczyx"}
+            assert [channel.name for channel in pixels.channels] == list(container.channel_labels)
+            assert pixels.type.value == str(zarr.open_array(root / path / "0", mode="r").dtype)
+            assert pixels.physical_size_x == pytest.approx(container.pixel_size.x)
+
+
 def test_the_fractal_task_makes_the_same_images(name: str, plate: Path, tmp_path: Path) -> None:
     module = f"convert_{TASKS.get(name, name)}_init"
     init: Callable[..., Any] = getattr(importlib.import_module(f"tiles2zarr.fractal.{module}"), module)
