@@ -375,6 +375,16 @@ class TestWhatIsMissingOrWrong:
         ):
             scan(top)
 
+    def test_the_instruments_own_account_of_its_stage_stands_for_a_position_that_lacks(
+        self, tmp_path: Path
+    ) -> None:
+        names = (("stage-position-x", "X"), ("stage-position-y", "Y"), ("z-position", "Z"))
+        renamed = tuple((f'<prop id="{old}', f'<custom-prop id="ImageXpress Micro {new}') for old, new in names)
+        usual, other = scan(Plate().write(tmp_path / "a")), scan(Plate(replaced=renamed).write(tmp_path / "b"))
+        np.testing.assert_array_equal(other.tiles.x, usual.tiles.x)
+        np.testing.assert_array_equal(other.tiles.y, usual.tiles.y)
+        assert other.tiles.all_details == usual.tiles.all_details
+
     def test_one_image_without_metadata_lies_where_the_others_of_its_field_do(self, tmp_path: Path) -> None:
         plate = Plate()
         top = plate.write(tmp_path)
@@ -475,6 +485,7 @@ class TestNames:
             (f"mix_E08_s1{GUID}.tif", ("mix", "E08", "1", None)),
             (f"mix_E08{GUID}.tif", ("mix", "E08", None, None)),
             (f"HTS_A01_s1_[{GUID}].tif", ("HTS", "A01", "1", None)),
+            (f"mcf-z-stacks_k06_s2_w1{GUID.lower()}.tif", ("mcf-z-stacks", "k06", "2", "1")),
         ],
     )
     def test_names_say_plate_well_site_and_wavelength(self, name: str, parts: tuple[str | None, ...]) -> None:
@@ -493,6 +504,8 @@ class TestNames:
             "test_data_t0_C05_s0_w0_z0.tif",
             "W2_B06_T0001F001L01A01Z01C09.tif",
             "overview.tif",
+            "overview_c01.tif",
+            "notes_s10.tif",
         ],
     )
     def test_other_files_are_no_images_of_a_plate(self, name: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tiles2zarr.models.image_files.opened import OpenImage
 
-_WIDTH, _HEIGHT, _DESCRIPTION = 256, 257, 270
+_WIDTH, _HEIGHT, _DESCRIPTION, _SAMPLES = 256, 257, 270, 277
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _TEXTS = frozenset({1, 2, 7})  # bytes, ASCII, undefined: each has been seen for a description
 # Bytes. Vendors write the description right behind the tags, a few thousand bytes long: one read fetches both.
@@ -41,11 +41,13 @@ class FirstPage:
         description: the text of its ImageDescription, up to the first NUL; empty where it has none.
         height: rows, px.
         width: columns, px.
+        samples: values per pixel: 3 for red, green, blue.
     """
 
     description: str
     height: int
     width: int
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +183,13 @@ def _page(block: _Block, variant: _Variant) -> FirstPage:
             else:
                 (address,) = struct.unpack_from(variant.value, entries, place + head)
                 text = block.bytes_at(address, count)
-        elif code in (_WIDTH, _HEIGHT) and count == 1 and struct.calcsize(_NUMBERS.get(kind, "16s")) <= room:
+        elif code in (_WIDTH, _HEIGHT, _SAMPLES) and count == 1 and struct.calcsize(_NUMBERS.get(kind, "16s")) <= room:
             (found[code],) = struct.unpack_from(variant.order + _NUMBERS[kind], entries, place + head)
     height, width = found.get(_HEIGHT, 0), found.get(_WIDTH, 0)
     if height < 1 or width < 1:
         msg = f"expected the height and width of its first page, found {height} x {width}"
         raise block.file.error(f"{msg}: the file is damaged, copy it again")
-    return FirstPage(_decoded((text or b"").split(b"\0", 1)[0]), height, width)
+    return FirstPage(_decoded((text or b"").split(b"\0", 1)[0]), height, width, found.get(_SAMPLES, 1))
 
 
 def _decoded(text: bytes) -> str:

@@ -21,6 +21,7 @@ from tiles2zarr.sources.imagexpress.htd import is_htd, read_htd
 from tiles2zarr.sources.imagexpress.metaseries import PlaneInfo, is_metaseries, plane_info
 from tiles2zarr.sources.imagexpress.originals import originals_of
 from tiles2zarr.sources.imagexpress.parts import Plate, parts_of
+from tiles2zarr.sources.imagexpress.stk import is_stk, with_stk
 from tiles2zarr.sources.naming import plate_name
 from tiles2zarr.sources.planes import scan_of
 
@@ -113,7 +114,7 @@ def _reason(folder: Path) -> str | None:
 
 def _has_metadata(file: Path) -> bool:
     try:
-        return is_metaseries(read_description(file))
+        return is_metaseries(read_description(file)) or is_stk(file)
     except SourceError:
         return False
 
@@ -146,4 +147,8 @@ def _described(folder: Path, images: Sequence[ImageFile]) -> tuple[list[PlaneInf
             infos.append(nothing)
         else:
             infos.append(info)
-    return infos, damaged
+    files = [
+        folder / image.path if not (info.is_described or index in damaged) else None
+        for index, (image, info) in enumerate(zip(images, infos, strict=True))
+    ]
+    return with_stk(infos, files), damaged

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _HEX = "[0-9A-Fa-f]"
 _GUID = rf"{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}"
 # Letters of wells are capitals, those of sites and wavelengths are not: that tells the tenth site (s10) from a well.
+# Archives have turned whole names into small letters; there a well is what a site or wavelength follows.
+_WELL = "[A-Z]{1,2}[0-9]{2}|[a-p][0-9]{2}(?=_[sw][0-9])"
 _NAME = re.compile(
-    r"(?:(?P<plate>.+?)_)?(?P<well>[A-Z]{1,2}[0-9]{2})(?:_s(?P<site>[0-9]{1,6}))?(?:_w(?P<wave>[0-9]{1,4}))?"
+    rf"(?:(?P<plate>.+?)_)?(?P<well>{_WELL})"
+    r"(?:_s(?P<site>[0-9]{1,6}))?(?:_w(?P<wave>[0-9]{1,4}))?"
     rf"(?P<thumb>_thumb)?(?:{_GUID}|_?\[{_GUID}\])?\.(?i:tiff?|png|jpe?g)"
 )
 _PART = re.compile(r"(TimePoint|ZStep)_([0-9]{1,6})", re.IGNORECASE)

@@ -27,6 +27,9 @@ _WANTED = (
     "stage-position-x",
     "stage-position-y",
     "z-position",
+    "ImageXpress Micro X",
+    "ImageXpress Micro Y",
+    "ImageXpress Micro Z",
     "wavelength",
     "_IllumSetting_",
     "_MagNA_",
@@ -79,6 +82,7 @@ class PlaneInfo:
         height: px.
         width: px.
         is_described: whether there are MetaSeries metadata at all.
+        is_stk: whether there are the tags that MetaMorph wrote before it had those.
         plate: name of the plate; empty where it is not said.
         x: stage position, µm; NaN: unknown.
         y: as x, growing downwards.
@@ -96,6 +100,7 @@ class PlaneInfo:
     height: int
     width: int
     is_described: bool = False
+    is_stk: bool = False
     plate: str = ""
     x: float = nan
     y: float = nan
@@ -126,9 +131,10 @@ def plane_info(page: FirstPage) -> PlaneInfo:
         width=page.width,
         is_described=True,
         plate=_line(said, "Plate Name:"),
-        x=_number(found.get("stage-position-x")),
-        y=_number(found.get("stage-position-y")),
-        focus=_number(found.get("z-position")),
+        # Some images lack the first, and have the instrument's own account of the same.
+        x=_number(found.get("stage-position-x", found.get("ImageXpress Micro X"))),
+        y=_number(found.get("stage-position-y", found.get("ImageXpress Micro Y"))),
+        focus=_number(found.get("z-position", found.get("ImageXpress Micro Z"))),
         acquired=posix(found.get("acquisition-time-local", "")),
         z_step=_count(found.get("Z Step")),
         timepoint=_count(found.get("Timepoint")),
@@ -212,7 +218,7 @@ def _optics(
     return Optics(
         name=name or None,
         emission_nm=_positive(_number(wavelength)),
-        exposure_s=_seconds(exposure),
+        exposure_s=seconds_of(exposure),
         objective=_text(objective) or None,
         magnification=_positive(float(magnification[1])) if magnification else None,
         numerical_aperture=_positive(_number(aperture)),
@@ -223,6 +229,7 @@ def _positive(value: float) -> float | None:
     return value if value > 0 else None
 
 
-def _seconds(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
+    """An exposure such as ``100 ms`` in seconds; None where it is none."""
     match = _EXPOSURE.match(text.strip())
     return _positive(float(f"{float(match[1]) * _SECONDS[match[2]]:.12g}")) if match else None

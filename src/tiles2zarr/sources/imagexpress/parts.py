@@ -243,8 +243,11 @@ def _channel(plate: Plate, wave: int) -> ChannelInfo:
     if not known:
         return ChannelInfo(channel_label=(declared or f"w{wave}")[:200], wavelength_id=f"w{wave}")
     usual = known[0][0]
+    # The older tags name the plane, which need not be what people call the channel.
+    is_older = any(info.is_stk and info.optics == usual for info in plate.infos)
+    names = (declared, usual.name) if is_older else (usual.name, declared)
     return ChannelInfo(
-        channel_label=(usual.name or declared or f"w{wave}")[:200],
+        channel_label=next(filter(None, names), f"w{wave}")[:200],
         wavelength_id=f"w{wave}",
         emission_nm=usual.emission_nm,
         exposure_s=usual.exposure_s,
@@ -258,7 +261,8 @@ def _undescribed(plate: Plate) -> list[Finding]:
     without = [
         image.path
         for index, (image, info) in enumerate(zip(plate.images, plate.infos, strict=True))
-        if not info.is_described and index not in plate.damaged
+        if not (info.is_described or index in plate.damaged)
+        and not (info.is_stk and not image.z_step and image.timepoint in (None, 1))
     ]
     if not without:
         return []

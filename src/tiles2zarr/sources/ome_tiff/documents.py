@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import Finding, SourceError
-from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.models.image_files.description import FirstPage, read_first_page
 from tiles2zarr.sources.ome_tiff.naming import DOCUMENTS, Names, is_tiff
 from tiles2zarr.sources.ome_xml import is_ome_xml, parse_ome_xml, read_ome_xml
+from tiles2zarr.sources.ome_xml.channels import with_colors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,11 +58,11 @@ def documents_of_file(file: str, names: Names) -> list[Located]:
     root = names.listing.root
     if not is_tiff(file):
         return [_located(read_ome_xml(root / file), file, names)]
-    text = read_description(root / file)
-    if not is_ome_xml(text):
+    page = read_first_page(root / file)
+    if not is_ome_xml(page.description):
         msg = f"{root / file}: expected OME-XML in its description, found none: list it in a tiles.csv"
         raise SourceError(msg)
-    document = parse_ome_xml(text, str(root / file))
+    document = _embedded(page, root / file)
     if document.images:
         return [_located(document, file, names)]
     return [_companion(document, file, names)]
@@ -85,11 +86,11 @@ def documents_of_folder(names: Names) -> tuple[list[Located], list[Finding]]:
     for name in filter(is_tiff, listed):
         if name in used:
             continue
-        text = _description(root / name, is_sure=".ome." in name.lower())
-        if not is_ome_xml(text):
+        page = _first_page(root / name, is_sure=".ome." in name.lower())
+        if page is None or not is_ome_xml(page.description):
             stray.append(name)
             continue
-        document = parse_ome_xml(text, str(root / name))
+        document = _embedded(page, root / name)
         if not document.images:
             orphans.append((document, name))
             continue
@@ -115,7 +116,7 @@ def _companion(document: OmeXml, file: str, names: Names) -> Located:
     if found is not None and not is_tiff(found):
         return _located(read_ome_xml(names.listing.root / found), found, names)
     if found is not None and found != file:
-        other = parse_ome_xml(read_description(names.listing.root / found), str(names.listing.root / found))
+        other = _embedded(read_first_page(names.listing.root / found), names.listing.root / found)
         if other.images:
             return _located(other, found, names)
     for name in names.listing.names():
@@ -136,14 +137,18 @@ def _unnamed(located: Located, names: Names) -> list[str]:
     return [path for text in texts if text and (path := names.with_stem(text)) is not None]
 
 
-def _description(file: Path, *, is_sure: bool) -> str:
-    """The text; nothing where the file is damaged and perhaps of no interest."""
+def _embedded(page: FirstPage, file: Path) -> OmeXml:
+    return with_colors(parse_ome_xml(page.description, str(file)), page.samples)
+
+
+def _first_page(file: Path, *, is_sure: bool) -> FirstPage | None:
+    """What the page says; nothing where the file is damaged and perhaps of no interest."""
     try:
-        return read_description(file)
+        return read_first_page(file)
     except SourceError:
         if is_sure:
             raise
-        return ""
+        return None
 
 
 def _left_out(stray: list[str], root: Path) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tiles2zarr.models import ChannelInfo
@@ -11,7 +11,7 @@ from tiles2zarr.sources.ome_xml.document import OmeChannel
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tiles2zarr.sources.ome_xml.document import OmeImage, OmeObjective
+    from tiles2zarr.sources.ome_xml.document import OmeImage, OmeObjective, OmeXml
 
 _COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
 
@@ -35,6 +35,35 @@ def channel_keys(image: OmeImage) -> tuple[ChannelKey, ...]:
             key = (channel, key[1], key[2] + 1)
         keys.append(key)
     return tuple(keys)
+
+
+def with_colors(document: OmeXml, samples: int) -> OmeXml:
+    """The document of a TIFF whose pages hold colours, where it forgot to say so.
+
+    Args:
+        document: what stands in the TIFF.
+        samples: values per pixel of its first page.
+    """
+    sizes = {image.sizes[1] for image in document.images}
+    is_said = any(channel.samples > 1 for image in document.images for channel in image.channels)
+    if samples not in (3, 4) or is_said or len(sizes) != 1:
+        return document
+    size = sizes.pop()
+    count = 1 if size == 1 else size // samples
+    if (size > 1 and size % samples) or (len(document.pages) and document.pages[:, 3].max() >= count):
+        return document
+    images = [
+        replace(image, channels=_colors(image, count, samples), sizes=(image.sizes[0], count * samples, image.sizes[2]))
+        for image in document.images
+    ]
+    return replace(document, images=tuple(images))
+
+
+def _colors(image: OmeImage, count: int, samples: int) -> tuple[OmeChannel, ...]:
+    """As many colour channels; what is said of single colours is not said of one of them."""
+    if len(image.channels) == count:
+        return tuple(replace(channel, samples=samples, color=None) for channel in image.channels)
+    return (OmeChannel("", None, None, None, samples),) * count
 
 
 @dataclass(frozen=True, slots=True)

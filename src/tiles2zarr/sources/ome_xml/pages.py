@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,7 @@ def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
     Raises:
         SourceError: a block lies outside its image.
     """
-    blocks = _with_images_without_blocks(document)
+    blocks = _with_images_without_blocks(document, count_pages)
     sizes = np.array([(image.sizes[0], len(channels_of(image)), image.sizes[2]) for image in document.images])
     strides = np.array(
         [_strides(image.order, size) for image, size in zip(document.images, sizes, strict=True)]
@@ -88,12 +89,18 @@ def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
     return _each_once(Pages(owner, zct[:, 0], zct[:, 1], zct[:, 2], blocks[row, _FILE], page))
 
 
-def _with_images_without_blocks(document: OmeXml) -> NDArray[np.int64]:
+def _with_images_without_blocks(document: OmeXml, count_pages: Callable[[int], int]) -> NDArray[np.int64]:
     have = set(np.unique(document.pages[:, _IMAGE]).tolist())
     added, begin = [], 0
     for number, image in enumerate(document.images):
         if number not in have:
-            planes = image.sizes[0] * len(channels_of(image)) * image.sizes[2]
+            planes = prod(image.sizes)
+            listed = image.sizes[0] * len(channels_of(image)) * image.sizes[2]
+            if listed < planes:
+                planes = listed  # several colours of a page are one plane
+            elif listed > planes:
+                # More channels are listed than SizeC says: the file tells which of the two is right.
+                planes = min(max(count_pages(-1) - begin, planes), listed)
             added.append((number, begin, 0, 0, 0, planes, -1))
             begin += planes
     return np.concatenate([document.pages, np.array(added, np.int64).reshape(-1, 7)])
@@ -112,19 +119,25 @@ def _strides(order: str, size: NDArray[np.int64]) -> tuple[int, int, int]:
 def _counts(
     blocks: NDArray[np.int64], total: NDArray[np.int64], count_pages: Callable[[int], int]
 ) -> NDArray[np.int64]:
-    """Pages of each block: what it says, one where it says which page, else all pages of its file."""
-    count = np.where(blocks[:, _COUNT] < 0, 1, blocks[:, _COUNT])
-    open_ended = (blocks[:, _COUNT] < 0) & (blocks[:, _IFD] < 0)
+    """Pages of each block: what it says, one where it says which page, else all pages of its file.
+
+    Some software gives an image of many planes a single block that says where its pages begin, and not how many
+    they are: those up to where the next block's begin.
+    """
+    image, stated = blocks[:, _IMAGE], blocks[:, _COUNT] > 0
+    count = np.where(stated, blocks[:, _COUNT], 1)
     # Where there is a block for each plane, each file has one page, without a look.
-    listed = np.bincount(blocks[:, _IMAGE], minlength=len(total))
-    asked = np.flatnonzero(open_ended & (listed < total)[blocks[:, _IMAGE]])
+    listed = np.bincount(image, minlength=len(total))
+    is_only = listed[image] == 1
+    open_ended = ~stated & ((blocks[:, _IFD] < 0) | is_only) & (listed < total)[image]
     known: dict[int, int] = {}
-    for row in asked.tolist():
-        file = int(blocks[row, _FILE])
+    for row in np.flatnonzero(open_ended).tolist():
+        file, first = int(blocks[row, _FILE]), max(int(blocks[row, _IFD]), 0)
         if file not in known:
             known[file] = count_pages(file)
-        count[row] = known[file]
-    return np.minimum(count, total[blocks[:, _IMAGE]])
+        others = blocks[(blocks[:, _FILE] == file) & (blocks[:, _IFD] > first), _IFD] if is_only[row] else ()
+        count[row] = max(min([known[file], *others]) - first, 1)
+    return np.minimum(count, total[image])
 
 
 def _check_inside(

@@ -48,6 +48,9 @@ _TAGS = (
 )
 _TOP = ("BinaryOnly", "OME")
 _START = re.compile(r"<(?:\w+:)?OME[\s>]")
+# What XML cannot say, but some writers copy out of other metadata.
+_UNSPEAKABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_DECLARATION = re.compile(r"\A\s*<\?xml\s[^>]*\?>")
 _NOT_STATED = -1
 _MOST_PLANES = 10**8
 
@@ -70,6 +73,8 @@ def read_ome_xml(file: Path) -> OmeXml:
 def parse_ome_xml(text: str, where: str) -> OmeXml:
     """The document of a TIFF's description.
 
+    The text is decoded: whatever encoding it declares, often UTF-16 where software keeps texts so, it is not in it.
+
     Args:
         text: the document.
         where: what messages call it.
@@ -78,7 +83,8 @@ def parse_ome_xml(text: str, where: str) -> OmeXml:
         SourceError: as `read_ome_xml`.
     """
     wanted = {*_TAGS, *_TOP}
-    ended = _ended(parse_xml(text.encode(), where))
+    plain = _UNSPEAKABLE.sub(" ", _DECLARATION.sub("", text.lstrip("\ufeff"), count=1))
+    ended = _ended(parse_xml(plain.encode(errors="replace"), where))
     return _Reader(where).read(element for element in ended if element.tag in wanted)
 
 

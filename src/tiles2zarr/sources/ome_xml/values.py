@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite, nan
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 # Units of OME that say nothing about the stage: such positions are no lengths.
 _NO_LENGTHS = frozenset({"pixel", "reference frame"})
+# µm: units of OME that no microscope needs but a document may have, and Å as some write it.
+_RARE_LENGTHS = {"thou": 25.4, "li": 25400 / 12, "pt": 25400 / 72, "Angstrom": 1e-4, "dm": 1e5, "ft": 304800.0}
+# What software that mistook the encoding makes of "µm" and "µs": the only units of ours that are not ASCII, but Å.
+_MANGLED = re.compile("(?:Âµ|Î¼|\ufffd{1,2}|\\?)(?=[ms]$)")
 # The schema's own value for a colour that nobody chose: white today, this one until 2012.
 _COLORS_NOT_SET = frozenset({-1, -(2**31)})
 _MOST_COORDINATE = 2**31
@@ -80,7 +85,8 @@ class Attributes:
         if text is None or not text.strip():
             return nan
         try:
-            return float(text)
+            # Some writers take the decimal comma of their user's language.
+            return float(text if text.count(",") != 1 or "." in text else text.replace(",", "."))
         except ValueError:
             raise self._wrong(name, "a number", text) from None
 
@@ -95,14 +101,14 @@ class Attributes:
         if name not in attributes:
             return _NO_LENGTH
         value = self.number(attributes, name)
-        factor, kind = self._factor("length", attributes.get(f"{name}Unit", default))
+        factor, kind = self._factor("length", attributes.get(f"{name}Unit") or default)
         return Length(value * factor, kind)
 
     def time(self, attributes: Mapping[str, str], name: str) -> float:
         """A time, s; seconds where no unit is stated."""
         if name not in attributes:
             return nan
-        return self.number(attributes, name) * self._factor("time", attributes.get(f"{name}Unit", "s"))[0]
+        return self.number(attributes, name) * self._factor("time", attributes.get(f"{name}Unit") or "s")[0]
 
     def size(self, attributes: Mapping[str, str], name: str) -> float | None:
         """A length above zero, µm; None where there is none."""
@@ -145,8 +151,11 @@ class Attributes:
     def _new_factor(self, quantity: str, unit: str | None) -> tuple[float, int]:
         if unit is None:
             return 1.0, WITHOUT_UNIT
-        if quantity == "length" and unit.strip() in _NO_LENGTHS:
+        unit = _MANGLED.sub("µ", unit.strip())
+        if quantity == "length" and unit in _NO_LENGTHS:
             return 1.0, IN_PIXELS
+        if quantity == "length" and unit in _RARE_LENGTHS:
+            return _RARE_LENGTHS[unit], IN_UNIT
         try:
             return (to_micrometre(1.0, unit) if quantity == "length" else to_second(1.0, unit)), IN_UNIT
         except SourceError:
