@@ -250,3 +250,46 @@ def test_a_file_name_that_no_system_takes(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "x" * 300 in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+class TestNumbersOfAcquisitions:
+    """Who gives none gets the lowest that the plate has left in the run."""
+
+    @staticmethod
+    def numbers(*acquisitions: Acquisition) -> list[str]:
+        planned = plan(acquisitions, None, ConverterOptions())
+        return [image.job.image.path for image in planned.images]
+
+    def test_runs_of_one_plate_are_counted_whatever_their_folders_are_called(self, tmp_path: Path) -> None:
+        paths = [small_plate(tmp_path / name, wells=(("A", 1),)).write() for name in ("first", "second")]
+        runs = [Acquisition(path, plate_name="P", acquisition_id=None) for path in paths]
+        assert self.numbers(*runs) == ["P.zarr/A/01/0", "P.zarr/A/01/1"]
+
+    def test_runs_of_several_plates_each_begin_at_zero(self, tmp_path: Path) -> None:
+        paths = [small_plate(tmp_path / name, wells=(("A", 1),)).write() for name in ("first", "second")]
+        runs = [Acquisition(path, acquisition_id=None) for path in paths]
+        assert self.numbers(*runs) == ["first.zarr/A/01/0", "second.zarr/A/01/0"]
+
+    def test_numbers_that_are_given_are_left_to_whom_they_were_given(self, tmp_path: Path) -> None:
+        paths = [small_plate(tmp_path / name, wells=(("A", 1),)).write() for name in ("a", "b", "c")]
+        numbers = (None, 0, None)
+        runs = [
+            Acquisition(path, plate_name="P", acquisition_id=number)
+            for path, number in zip(paths, numbers, strict=True)
+        ]
+        assert self.numbers(*runs) == ["P.zarr/A/01/1", "P.zarr/A/01/0", "P.zarr/A/01/2"]
+
+
+def test_a_mosaic_that_was_registered_already_is_left_as_it_is(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),))
+    for row in plate.rows:  # they are 16 px wide
+        row["start_x"] = {"FOV_0": 0.0, "FOV_1": 15 * PIXEL_SIZE}[row["fov_name"]]
+
+    def width(details: str) -> int:
+        plate.details = details
+        (image,) = plan([Acquisition(plate.write())], None, ConverterOptions()).images
+        assert image.placed is not None
+        return image.placed.shape.x
+
+    details = plate.details
+    assert (width(details), width(f"{details}registered = true\n")) == (32, 31)

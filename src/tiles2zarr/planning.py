@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,32 +14,30 @@ from tiles2zarr.assembly.contrast import sample_windows, shifted_values
 from tiles2zarr.assembly.filters import apply_filters
 from tiles2zarr.assembly.gaps import Gap, find_gaps, never_acquired
 from tiles2zarr.assembly.headers import read_headers
-from tiles2zarr.assembly.lost_files import without_lost_files
+from tiles2zarr.assembly.lost_files import loss_findings, lost_tiles, told_once
 from tiles2zarr.assembly.structure import check_structure, gap_findings, is_plausible, uneven_extents
-from tiles2zarr.core.job import DeclaredGap, ImageJob
+from tiles2zarr.core.job import DeclaredGap, ImageJob, Request
 from tiles2zarr.core.tiled_image import tiled_image_from_tiles
 from tiles2zarr.errors import (
     Finding,
     ImplausibleExtentError,
     OptionsError,
-    OutputError,
     PlacementError,
     PreflightError,
     SourceError,
+    errors_first,
 )
-from tiles2zarr.existing_images import is_complete, why_it_exists
+from tiles2zarr.existing_images import existing, output_findings, refuse_unusable, twice
 from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode
 from tiles2zarr.placement import displacements, place_image
-from tiles2zarr.provenance import check_plates, clashing, untyped, with_ome_xml, with_origin
+from tiles2zarr.provenance import clashing, untyped, with_ome_xml, with_origin, without_heavy_files
 from tiles2zarr.sources import detect_source, source_by_name
 from tiles2zarr.sources.base import ScanRequest
-from tiles2zarr.writer.conditions import check_conditions
 from tiles2zarr.writer.image import layout_image
-from tiles2zarr.writer.plate import check_plate
 from tiles2zarr.writer.room import room_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tiles2zarr.core.placed_image import PlacedImage
@@ -57,8 +54,8 @@ class Acquisition:
     Attributes:
         path: the folder or file it left behind.
         format: name of its format, or ``auto``.
-        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
-        acquisition_id: 0-based number of the run.
+        plate_name: name of the plate; None: the folder's name made valid.
+        acquisition_id: 0-based number of the run; None: the lowest that its plate has left in this plan.
         options: what replaces the source's own account; None: the run's ``options.acquisition``.
         allow_outside: tiles may lie outside the source's folder.
     """
@@ -66,7 +63,7 @@ class Acquisition:
     path: Path
     format: str = "auto"
     plate_name: str | None = None
-    acquisition_id: int = 0
+    acquisition_id: int | None = 0
     options: AcquisitionOptions | None = None
     allow_outside: bool = False
 
@@ -76,8 +73,8 @@ class Draft:
     """What the tiles of an image alone say.
 
     Attributes:
-        placed: the tiles at pixel offsets; None where they cannot be placed.
-        gaps: planes without a tile.
+        placed: the tiles whose files are there at pixel offsets; None where they cannot be placed.
+        gaps: planes without such a tile.
         findings: everything that was noticed.
     """
 
@@ -97,9 +94,9 @@ class PlannedImage:
 
     Attributes:
         job: what to do.
-        placed: its tiles at pixel offsets; None where they cannot be placed.
+        placed: its tiles whose files are there at pixel offsets; None where they cannot be placed.
         layout: how it will be written; None where it cannot.
-        gaps: planes without a tile.
+        gaps: planes without such a tile.
         bytes_in: bytes of pixels of its tiles, uncompressed.
         existing: what is in its place: this very image, one to be replaced, or nothing that may stay or go.
     """
@@ -126,7 +123,7 @@ class Plan:
         options: how to convert.
         mode: what to do about images that are there already.
         images: what will be converted.
-        findings: everything that was noticed.
+        findings: everything that was noticed, errors first.
     """
 
     zarr_dir: Path | None
@@ -143,6 +140,20 @@ class Plan:
         """
         if _has_errors(self.findings):
             raise PreflightError(self.findings)
+
+
+class Scanned(NamedTuple):
+    """What an acquisition holds.
+
+    Attributes:
+        jobs: one for each image that can be converted.
+        findings: what was noticed.
+        left_out: paths of images of which no file is there, below any destination.
+    """
+
+    jobs: list[ImageJob]
+    findings: list[Finding]
+    left_out: tuple[str, ...] = ()
 
 
 def plan(
@@ -164,36 +175,34 @@ def plan(
     Raises:
         SourceError: a source cannot be read at all.
         OptionsError: options that contradict the sources.
-        OutputError: the destination has a name that Zarr cannot write.
+        OutputError: the destination is a file, or has a name that Zarr cannot write.
     """
     if zarr_dir is not None:
-        _refuse_unwritable_name(zarr_dir)
+        refuse_unusable(zarr_dir)
     findings: list[Finding] = []
     images: list[PlannedImage] = []
-    for acquisition in acquisitions:
-        jobs, noticed = jobs_of(acquisition, zarr_dir, options, mode)
-        findings += noticed
-        planned, noticed = _preflight(jobs)
+    for scanned in _numbered(acquisitions, partial(jobs_of, zarr_dir=zarr_dir, options=options, mode=mode)):
+        planned, noticed = _preflight(scanned.jobs)
         images += planned
-        findings += noticed
-    findings += _twice(images)
+        findings += [*scanned.findings, *noticed]
     findings += [
+        *twice([planned.job.image for planned in images]),
         *untyped([planned.job.image for planned in images]),
         *clashing(planned.job for planned in images),
     ]
     if zarr_dir is not None:
-        images = [replace(planned, existing=_existing(planned.job)) for planned in images]
-        findings += _output_findings(images, zarr_dir)
+        images = [replace(planned, existing=existing(planned.job)) for planned in images]
+        findings += output_findings([(each.job, each.is_complete) for each in images], zarr_dir)
         findings += room_findings((each.layout for each in images if not each.is_complete), zarr_dir)
         if not _has_errors(findings):
             jobs = with_ome_xml([(planned.job, planned.placed) for planned in images])
             images = [replace(planned, job=job) for planned, job in zip(images, jobs, strict=True)]
-    return Plan(zarr_dir, options, mode, tuple(images), tuple(findings))
+    return Plan(zarr_dir, options, mode, tuple(images), errors_first(findings))
 
 
 def jobs_of(
     acquisition: Acquisition, zarr_dir: Path | None, options: ConverterOptions, mode: OverwriteMode
-) -> tuple[list[ImageJob], list[Finding]]:
+) -> Scanned:
     """Scan an acquisition: a job for each of its images, and what was noticed.
 
     Args:
@@ -213,18 +222,18 @@ def jobs_of(
         ScanRequest(
             acquisition.path,
             acquisition.plate_name,
-            acquisition.acquisition_id,
+            acquisition.acquisition_id or 0,
             chosen,
             acquisition.allow_outside,
         )
     )
     tiles = apply_filters(with_conditions(scan.tiles, scan.conditions), chosen.filters)
-    lost: tuple[Finding, ...] = ()
-    if options.missing_tiles is MissingTiles.FILL:
-        tiles, lost = without_lost_files(tiles, scan.resource)
     per_fov = options.grouping is Grouping.PER_FOV
     images = tiled_image_from_tiles(tiles=tiles, split_per_fov=per_fov, numbered_in=scan.tiles)
+    fills = options.missing_tiles is MissingTiles.FILL
+    lost = lost_tiles(images, scan.resource) if fills else [()] * len(images)
     options = options.model_copy(update={"acquisition": chosen})
+    request = Request(acquisition.plate_name, acquisition.acquisition_id or 0)
     gaps = _declared_gaps(scan)
     jobs = [
         ImageJob(
@@ -235,11 +244,44 @@ def jobs_of(
             resource=scan.resource,
             format=source.name,
             declared_gaps=_of_fields(gaps.get(image.collection.path(), ()), image),
+            lost=rows,
+            request=request,
         )
-        for image in images
+        for image, rows in zip(images, lost, strict=True)
     ]
+    # Also planes that were lost were acquired: images without any file say so of the others.
     jobs, not_kept = with_origin(compared(jobs), scan, allow_outside=acquisition.allow_outside)
-    return jobs, [*scan.findings, *lost, *not_kept]
+    findings = [*scan.findings, *loss_findings(images, lost, scan.resource), *not_kept]
+    left_out = {job.image.path for job in jobs if len(job.lost) == len(job.image.tiles)}
+    return Scanned([job for job in jobs if job.image.path not in left_out], findings, tuple(left_out))
+
+
+def _numbered(acquisitions: Sequence[Acquisition], scan: Callable[[Acquisition], Scanned]) -> list[Scanned]:
+    """The jobs of acquisitions; those without a number get the lowest that their plates have left.
+
+    Which plates those are only a scan can tell, so one that does not become number 0 is scanned twice.
+    """
+    taken: dict[str, set[int]] = {}
+    found: dict[int, Scanned] = {}
+    stated_first = sorted(
+        range(len(acquisitions)), key=lambda index: acquisitions[index].acquisition_id is None
+    )
+    for index in stated_first:
+        scanned = scan(acquisitions[index])
+        if acquisitions[index].acquisition_id is None:
+            used = set[int]().union(*(taken.get(image.plate_path, ()) for image in _wells(scanned.jobs)))
+            number = next(number for number in range(len(used) + 1) if number not in used)
+            if number:
+                scanned = scan(replace(acquisitions[index], acquisition_id=number))
+        for image in _wells(scanned.jobs):
+            taken.setdefault(image.plate_path, set()).add(image.acquisition)
+        found[index] = scanned
+    return [found[index] for index in range(len(acquisitions))]
+
+
+def _wells(jobs: Sequence[ImageJob]) -> list[ImageInPlate]:
+    collections = (job.image.collection for job in jobs)
+    return [collection for collection in collections if isinstance(collection, ImageInPlate)]
 
 
 def draft(job: ImageJob) -> Draft:
@@ -250,11 +292,12 @@ def draft(job: ImageJob) -> Draft:
         code = "implausible-extent" if isinstance(error, ImplausibleExtentError) else "displaced"
         return Draft(None, (), (Finding.of(code, error),))
     findings = [*displacements(placed, job.options), *check_structure(placed, job.resource)]
+    kept = placed.keeping(~job.is_lost())
     if _has_errors(findings):
-        return Draft(placed, (), tuple(findings))
+        return Draft(kept, (), tuple(findings))
     gaps = _gaps(job, placed)
     findings += gap_findings(placed, gaps, fill=job.options.missing_tiles is MissingTiles.FILL)
-    return Draft(placed, tuple(gaps), tuple(findings))
+    return Draft(kept, tuple(gaps), tuple(findings))
 
 
 def compared(jobs: Sequence[ImageJob]) -> list[ImageJob]:
@@ -292,10 +335,11 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
     findings = [finding for each in drafts for finding in each.findings]
     findings += uneven_extents([each.placed for each in drafts if each.placed is not None])
     resources = [job.resource for job in jobs]
-    headers = read_headers([job.image for job in jobs], resources)
-    findings += headers.findings
+    images = [job.present for job in jobs]
+    headers = read_headers([job.image for job in jobs], resources, [job.lost for job in jobs])
+    findings += told_once(headers.findings, images, resources)
     images = [
-        replace(job.image, data_type=dtype) for job, dtype in zip(jobs, headers.data_types, strict=True)
+        replace(image, data_type=dtype) for image, dtype in zip(images, headers.data_types, strict=True)
     ]
     if not _has_errors(findings):
         try:
@@ -305,11 +349,18 @@ def _preflight(jobs: Sequence[ImageJob]) -> tuple[list[PlannedImage], list[Findi
         else:
             images = [replace(image, windows=sampled) for image, sampled in zip(images, windows, strict=True)]
             findings += shifted_values(images)
+    known, too_heavy = without_heavy_files(
+        [
+            job.with_image(replace(job.image, data_type=image.data_type, windows=image.windows))
+            for job, image in zip(jobs, images, strict=True)
+        ]
+    )
+    findings += too_heavy
     planned = []
-    for job, image, each, size in zip(jobs, images, drafts, headers.bytes_in, strict=True):
-        layout, noticed = _layout(each, image, job.options)
+    for job, each, size in zip(known, drafts, headers.bytes_in, strict=True):
+        layout, noticed = _layout(each, job.image, job.options)
         findings += noticed
-        planned.append(PlannedImage(job.with_image(image), each.placed, layout, each.gaps, size))
+        planned.append(PlannedImage(job, each.placed, layout, each.gaps, size))
     return planned, findings
 
 
@@ -331,56 +382,7 @@ def _gaps(job: ImageJob, placed: PlacedImage) -> list[Gap]:
         t, z = placed.plane_index(gap.fov_name, gap.z, gap.t)
         reasons[gap.fov_name, gap.c, t, z] = gap.reason
     never = job.never if job.never is not None else never_acquired([placed])
-    return find_gaps(placed, never, reasons)
-
-
-def _refuse_unwritable_name(zarr_dir: Path) -> None:
-    try:
-        str(zarr_dir).encode()
-    except UnicodeEncodeError as error:
-        msg = (
-            f"{zarr_dir}: expected a destination whose name is UTF-8, found other bytes: choose another name"
-        )
-        raise OutputError(msg) from error
-
-
-def _twice(images: Sequence[PlannedImage]) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for planned in images:
-        path = planned.job.image.path.casefold()  # some file systems tell no case
-        if path in seen:
-            message = (
-                "expected one acquisition with this plate, well and number, found two: "
-                "give them different acquisition ids"
-            )
-            yield Finding("error", "duplicate-image", planned.job.image.path, message)
-        seen.add(path)
-
-
-def _existing(job: ImageJob) -> Literal["complete", "replaced"] | None:
-    if job.mode is OverwriteMode.OVERWRITE:
-        return "replaced" if os.path.lexists(job.target) else None
-    return "complete" if is_complete(job) else None
-
-
-def _output_findings(images: Sequence[PlannedImage], zarr_dir: Path) -> Iterator[Finding]:
-    """What the destination has against the plan."""
-    versions: dict[str, Any] = {}
-    for planned in images:
-        job = planned.job
-        is_there = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
-        if is_there and not (job.mode is OverwriteMode.EXTEND and planned.is_complete):
-            yield Finding("error", "output-exists", job.image.path, why_it_exists(job))
-        if isinstance(job.image.collection, ImageInPlate):
-            versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
-    checks = [partial(check_plate, zarr_dir / plate, version) for plate, version in versions.items()]
-    checks += [partial(check_plates, zarr_dir, [plate]) for plate in versions]
-    checks.append(partial(check_conditions, zarr_dir, [planned.job.image for planned in images]))
-    for check in checks:
-        try:
-            check()
-        except OutputError as error:
-            yield Finding.of("unusable-output", error)
+    return find_gaps(placed, never, reasons, job.is_lost())
 
 
 def _has_errors(findings: Iterable[Finding]) -> bool:

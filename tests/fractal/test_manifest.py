@@ -116,8 +116,8 @@ def test_the_compute_task_asks_the_user_nothing(task: dict[str, Any]) -> None:
 
 def test_the_size_of_the_forms_is_known() -> None:
     sizes = [sum(field.is_input for field in fields(task["args_schema_non_parallel"])) for task in TASKS]
-    plates, spacing_too, tables = [26] * 5, [29] * 6, [30, 28]
-    assert sizes == [*plates, *spacing_too, *tables]
+    plates, with_spacings, images, tables = 26, 29, 25, (30, 28)
+    assert sizes == [*[plates] * 5, *[with_spacings] * 3, images, with_spacings, images, *tables]
 
 
 class Color(StrEnum):

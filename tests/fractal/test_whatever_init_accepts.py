@@ -119,7 +119,7 @@ def check(data: st.DataObject, chosen: ConverterOptions) -> None:
         acquisitions = [PlateTableForm(path=str(plate.folder), plate_name="P")]
         try:
             output = start_run(
-                "table", ImageInPlate, str(zarr_dir), acquisitions, OverwriteMode.NO_OVERWRITE, chosen, False
+                "table", str(zarr_dir), acquisitions, OverwriteMode.NO_OVERWRITE, chosen, makes=ImageInPlate
             )
         except Tiles2ZarrError as error:
             assert not zarr_dir.exists(), error

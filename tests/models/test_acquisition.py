@@ -37,6 +37,8 @@ def test_details_that_nobody_states_are_these() -> None:
         "data_type": DataTypeEnum.AUTODETECT,
         "condition_table_path": None,
         "stage_orientation": {"flip_x": False, "flip_y": False, "swap_xy": False},
+        "registered": False,
+        "measured": (),
     }
 
 

@@ -171,3 +171,16 @@ def hand_made(text: bytes, *, pixels: int) -> bytes:
         + bytes(4)
         + text
     )
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "samples"),
+    [("minisblack", (7, 5), 1), ("rgb", (7, 5, 3), 3), ("rgb", (7, 5, 4), 4)],
+)
+def test_it_counts_the_values_of_a_pixel(
+    tmp_path: Path, photometric: str, shape: tuple[int, ...], samples: int
+) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros(shape, "uint8"), photometric=photometric, description="x", metadata=None
+    )
+    assert read_first_page(tmp_path / "a.tif") == FirstPage("x", 7, 5, samples)

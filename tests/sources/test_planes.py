@@ -11,11 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tiles2zarr.core.job import ImageJob
+from tiles2zarr.core.tiled_image import tiled_image_from_tiles
 from tiles2zarr.errors import OptionsError, SourceError
-from tiles2zarr.models import AcquisitionOptions, ChannelInfo, PixelSizeModel
+from tiles2zarr.models import (
+    AcquisitionOptions,
+    ChannelInfo,
+    ConverterOptions,
+    OverwriteMode,
+    PixelSizeModel,
+)
 from tiles2zarr.sources.base import KnownGap, Scan, ScanRequest
 from tiles2zarr.sources.naming import plate_name, wells_of, within_folder
-from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders, ranked, scan_of
+from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders
+from tiles2zarr.sources.scanning import scan_of
 from tiles2zarr.sources.spacing import median_step
 
 DAPI, GFP, RFP = (ChannelInfo(channel_label=label) for label in ("DAPI", "GFP", "RFP"))
@@ -205,13 +214,6 @@ def test_windows_paths_are_paths() -> None:
     assert within_folder(" Images\\sub\\..\\a.tif ", "x") == "Images/a.tif"
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), min_size=1, max_size=40))
-def test_ranks_count_the_distinct_smaller_values_of_the_group(rows: list[tuple[int, int]]) -> None:
-    groups, values = np.array(rows, np.int64).T
-    expected = [len({w for h, w in rows if h == g and w < v}) for g, v in rows]
-    assert ranked(groups, values).tolist() == expected
-
-
 def test_no_step_can_be_told_from_one_value_or_from_equal_ones() -> None:
     zeros = np.zeros(3, np.int64)
     numbers = np.arange(3)
@@ -229,3 +231,96 @@ def test_the_step_survives_lost_planes_any_order_and_direction(
     for sign in (1, -1):
         found = median_step(17.0 + sign * step * kept, kept, [np.zeros(len(kept), np.int64)])
         assert found == pytest.approx(step, rel=1e-5)
+
+
+def test_a_channel_that_was_declared_and_has_no_plane_anywhere_is_said() -> None:
+    slices = planes((0, 0, 0, 0, 0), declared=frozenset({0, 1, 2}))
+    projection = planes((0, 0, 1, 0, 0), collections=wells_of(("A01", "B02"), "P", 0, "maximum"))
+    (finding,) = scanned(slices, projection).findings
+    assert (finding.severity, finding.code) == ("warning", "not-imaged")
+    assert "expected planes of channel RFP, found none" in finding.message
+
+
+def test_of_two_channels_of_one_name_the_lost_one_is_said() -> None:
+    part = planes((0, 0, 0, 0, 0), channels=(DAPI, DAPI), declared=frozenset({0, 1}))
+    assert [finding.code for finding in scanned(part).findings] == ["not-imaged"]
+
+
+def test_a_stack_that_begins_later_than_the_formats_is_said() -> None:
+    rows = [(0, 0, 0, z, 0) for z in (2, 3)]
+    (finding,) = scanned(planes(*rows, z_spacing=1.0, z_first=1)).findings
+    assert "expected z-planes from number 1 on, found none below 2" in finding.message
+    assert scanned(planes(*rows, z_spacing=1.0, z_first=2)).findings == ()
+    assert scanned(planes(*rows, z_spacing=1.0)).findings == ()
+
+
+def test_parts_of_a_plate_count_planes_and_timepoints_from_the_same_number() -> None:
+    late = planes((0, 0, 0, 4, 2), (0, 0, 0, 5, 2), z_spacing=1.0, t_spacing=1.0)
+    early = planes((1, 0, 1, 3, 1), z_spacing=1.0, t_spacing=1.0)
+    flat = planes(
+        (1, 0, 1, 7, 9), collections=wells_of(("A01", "B02"), "P", 0, "maximum"), t_spacing=1.0, z_spacing=1.0
+    )
+    scan = scanned(late, early, flat)
+    assert [(tile.start_z, tile.start_t) for tile in scan.tiles] == [(1, 1), (2, 1), (0, 0), (0, 0)]
+
+
+def test_a_lost_plane_of_colours_is_a_known_gap_in_each_of_them() -> None:
+    colours = (DAPI, GFP, RFP)
+    part = planes(
+        (0, 0, 0, 0, 0),
+        (0, 1, 0, 0, 0),
+        (0, 0, 0, 0, 1),
+        channels=colours,
+        length_c=np.full(3, 3),
+        t_spacing=5.0,
+        not_taken=(NotTaken(0, 1, 0, 0, 1, "stopped", length_c=3),),
+    )
+    gaps = scanned(part).known_gaps
+    assert [(gap.fov_name, gap.c, gap.t) for gap in gaps] == [("2", c, 5.0) for c in range(3)]
+
+
+def test_parts_with_other_channels_need_the_names_of_all() -> None:
+    parts = (planes((0, 0, 0, 0, 0), (0, 0, 1, 0, 0)), planes((1, 0, 0, 0, 0), (1, 0, 2, 0, 0)))
+    options = AcquisitionOptions(channels=tuple(ChannelInfo(channel_label=name) for name in "abc"))
+    labels = [
+        [channel.channel_label for channel in details.channels or ()]
+        for details in scanned(*parts, options=options).tiles.all_details
+    ]
+    assert labels == [["a", "b"], ["a", "c"]]
+    with pytest.raises(OptionsError, match=r"expected 3 channels \(DAPI, GFP, RFP\), found 2"):
+        scanned(*parts, options=AcquisitionOptions(channels=(DAPI, GFP)))
+
+
+def test_an_image_stays_the_same_when_wells_are_added_that_were_taken_a_little_later() -> None:
+    def images(scan: Scan) -> dict[str, str]:
+        return {
+            image.path: ImageJob(image, "", ConverterOptions(), OverwriteMode.EXTEND).fingerprint("")
+            for image in tiled_image_from_tiles(tiles=scan.tiles)
+        }
+
+    rows = [(0, 0, 0, z, t) for z in range(2) for t in range(3)]
+    later = [(1, 0, 0, z, t) for z in range(2) for t in range(3)]
+
+    def part(some: list[tuple[int, int, int, int, int]]) -> Planes:
+        focus = np.array([z * (2.0 + 0.01 * well) for well, _, _, z, _ in some])
+        acquired = np.array([1e9 + t * (60.0 + 0.03 * well) for well, _, _, _, t in some])
+        return planes(*some, focus=focus, acquired=acquired)
+
+    alone, together = images(scanned(part(rows))), images(scanned(part([*rows, *later, *later])))
+    assert alone["P.zarr/A/01/0"] == together["P.zarr/A/01/0"]
+    stated = AcquisitionOptions(pixel_info=PixelSizeModel(t_spacing=59.0))
+    assert images(scanned(part(rows), options=stated)) != alone
+    renamed = AcquisitionOptions(channels=(GFP,))
+    assert images(scanned(part(rows), options=renamed)) != alone
+
+
+def test_columns_that_do_not_fit_together_are_refused_as_the_mistake_of_a_format() -> None:
+    good = planes((0, 0, 0, 0, 0), (0, 0, 1, 0, 0))
+    for wrong in (
+        {"c": np.array([0, -1])},
+        {"c": np.array([0, 3])},
+        {"x": np.zeros(1)},
+        {"field": np.array([3, 0])},
+    ):
+        with pytest.raises(ValueError, match=r"columns of|an index of"):
+            replace(good, **wrong)

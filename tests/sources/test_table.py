@@ -99,7 +99,7 @@ def test_a_folder_with_a_table_is_recognised_by_name(folder: Path) -> None:
 
 def test_a_folder_without_a_table_is_not_recognised(folder: Path) -> None:
     (folder / "other.txt").write_text("")
-    with pytest.raises(UnknownFormatError, match="no known format"):
+    with pytest.raises(UnknownFormatError, match="expected a known format"):
         detect_source(folder)
 
 
@@ -881,3 +881,25 @@ def test_a_plate_of_138240_rows_is_read_in_seconds(folder: Path) -> None:
     assert {len(image.tiles) for image in images} == {360}
     assert images[25].attributes == {"drug": ["DMSO"]}
     assert seconds < 10
+
+
+def test_a_folder_that_no_format_claims_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    with pytest.raises(UnknownFormatError, match="found an empty folder: name one with --format"):
+        detect_source(tmp_path)
+    for name in ("a.TIF", "b.tif", "notes.txt", ".DS_Store"):
+        (tmp_path / name).touch()
+    with pytest.raises(UnknownFormatError, match=r"found 3 entries \(2 \.tif, 1 \.txt\): name one"):
+        detect_source(tmp_path)
+
+
+def test_a_plate_in_a_subfolder_is_pointed_to(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "tiles.csv").touch()
+    with pytest.raises(UnknownFormatError, match=r"give its folder b \(table: it has a tiles\.csv\)"):
+        detect_source(tmp_path)
+
+
+def test_a_format_may_be_named_in_letters_of_any_size() -> None:
+    assert source_by_name("OPERETTA") is source_by_name("operetta")
+    with pytest.raises(UnknownFormatError, match="unknown format 'Opera'"):
+        source_by_name("Opera")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google_crc32c
+import numpy as np
 
 from tiles2zarr.core.tiled_image import TiledImage
 from tiles2zarr.models import ImageInPlate
@@ -15,7 +16,6 @@ from tiles2zarr.models import ImageInPlate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tiles2zarr.models import CollectionInterface, ConverterOptions, ImageLoaderInterface, OverwriteMode
@@ -59,6 +59,18 @@ class PlaneRun(NamedTuple):
     z_stop: int
 
 
+class Request(NamedTuple):
+    """What a source was asked for, as far as its images' names depend on it.
+
+    Attributes:
+        plate_name: name of the plate that somebody gave; None where nobody did.
+        acquisition_id: number of the run of the instrument.
+    """
+
+    plate_name: str | None
+    acquisition_id: int
+
+
 class VendorFile(NamedTuple):
     """A file of the vendor's metadata, to be kept.
 
@@ -84,6 +96,8 @@ class ImageJob:
         format: name of the source's format; empty when the tiles come from somebody's own code.
         never: planes that the acquisition never took; None where nothing is known of its other images.
         declared_gaps: planes that the source says were never acquired.
+        lost: rows of the tiles whose files were gone when the run was planned; they are filled.
+        request: what the source was asked for; None when the tiles come from somebody's own code.
         metadata_files: the vendor's own metadata; in a plate they are kept once, by init.
         acquired: when its planes were taken, see `PlaneTimes.of`; only for whoever writes the OME-XML.
         ome_xml: the OME-XML of an image of its own; None where it is not made, or where its plate has it.
@@ -97,6 +111,8 @@ class ImageJob:
     format: str = ""
     never: tuple[PlaneRun, ...] | None = None
     declared_gaps: tuple[DeclaredGap, ...] = ()
+    lost: tuple[int, ...] = ()
+    request: Request | None = None
     metadata_files: tuple[VendorFile, ...] = ()
     acquired: NDArray[np.float64] | None = field(default=None, compare=False)
     ome_xml: str | None = None
@@ -105,6 +121,17 @@ class ImageJob:
     def target(self) -> Path:
         """The image's folder."""
         return Path(self.zarr_url)
+
+    @property
+    def present(self) -> TiledImage[Any, Any]:
+        """The image without the tiles whose files were gone when the run was planned."""
+        return replace(self.image, tiles=self.image.tiles.take(~self.is_lost())) if self.lost else self.image
+
+    def is_lost(self) -> NDArray[np.bool_]:
+        """For each tile whether its file was gone when the run was planned."""
+        lost = np.zeros(len(self.image.tiles), bool)
+        lost[list(self.lost)] = True
+        return lost
 
     def fingerprint(self, sources: str | None = None) -> str:
         """A digest of the tiles, their source files and the options: equal for jobs with equal results.
@@ -115,11 +142,8 @@ class ImageJob:
         Args:
             sources: the digest of the source files, where it is known.
         """
-        image = self.image.document() | {"windows": None, "data_type": None}
-        image["details"] = {**image["details"], "condition_table_path": None}
-        return crc32c_of(
-            [image, shaping_part(recorded_options(self.options)), sources or self.source_digest()]
-        )
+        options = shaping_part(recorded_options(self.options))
+        return crc32c_of([_identity(self.image), options, sources or self.source_digest()])
 
     def source_digest(self) -> str:
         """A digest of size and time of change of every source file; files that are gone count as empty."""
@@ -142,6 +166,8 @@ class ImageJob:
             "format": self.format,
             "never": self.never,
             "declared_gaps": [[gap.fov_name, gap.c, gap.z, gap.t, gap.reason] for gap in self.declared_gaps],
+            "lost": self.lost,
+            "request": self.request,
             "metadata_files": () if self.is_in_plate else self.metadata_files,
             "ome_xml": self.ome_xml,
         }
@@ -158,7 +184,7 @@ class ImageJob:
         image_loader_type: type[ImageLoaderInterface],
     ) -> ImageJob:
         """The job of a JSON document."""
-        never = document["never"]
+        never, request = document["never"], document["request"]
         return cls(
             image=TiledImage.from_document(document["image"], collection_type, image_loader_type),
             zarr_url=zarr_url,
@@ -168,6 +194,8 @@ class ImageJob:
             format=document["format"],
             never=tuple(PlaneRun(*run) for run in never) if never is not None else None,
             declared_gaps=tuple(DeclaredGap(*gap) for gap in document["declared_gaps"]),
+            lost=tuple(document["lost"]),
+            request=Request(*request) if request is not None else None,
             metadata_files=tuple(VendorFile(*file) for file in document["metadata_files"]),
             ome_xml=document["ome_xml"],
         )
@@ -198,6 +226,28 @@ def crc32c_of(document: Sequence[Any] | Mapping[str, Any]) -> str:
     """The CRC-32C of a JSON document, eight hexadecimal digits."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return f"{google_crc32c.value(text.encode()):08x}"
+
+
+def _identity(image: TiledImage[Any, Any]) -> dict[str, Any]:
+    """What makes an image the same one again.
+
+    What was measured over all wells of a plate is no part of it: an image stays the same when wells are added. Where
+    a spacing was measured, planes are told apart by their numbers.
+    """
+    measured = image.details.measured
+    tiles = image.tiles
+    for axis, spacing in (("z", image.details.z_spacing), ("t", image.details.t_spacing)):
+        if f"{axis}_spacing" in measured:
+            tiles = replace(tiles, **{axis: (getattr(tiles, axis) / spacing).round(3)})
+    document = replace(image, tiles=tiles).document() | {"windows": None, "data_type": None}
+    details = {
+        name: value
+        for name, value in document["details"].items()
+        if name not in ("condition_table_path", "measured") and name not in set(measured) - {"channels"}
+    }
+    if "channels" in measured:
+        details["channels"] = [channel.channel_label for channel in image.channels]
+    return document | {"details": details}
 
 
 def _state(file: Path) -> tuple[int, int]:

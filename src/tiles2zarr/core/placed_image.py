@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tiles2zarr.core.plane_words import place_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,9 +111,30 @@ class PlacedImage:
     def field_of_tiles(self) -> NDArray[np.int64]:
         """For each tile the index of its field of view in `fields`."""
         codes = self.image.tiles.fov
-        index = np.empty(int(codes.max()) + 1, np.int64)
+        index = np.empty(int(max(codes.max(), self.fields.code.max())) + 1, np.int64)
         index[self.fields.code] = np.arange(len(self.fields))
         return index[codes]
+
+    def describe(self, row: int, resource: Any | None = None) -> str:
+        """A tile in a message: image, field of view, place and file; see `Tiles.describe`."""
+        tiles = self.image.tiles
+        shape = tiles.shape(row)
+        c, z, t = (
+            (int(first), int(first) + count - 1)
+            for first, count in ((tiles.c[row], shape.c), (self.z[row], shape.z), (self.t[row], shape.t))
+        )
+        return tiles.describe(row, resource, place_in_words(self.image.details.channels, c, z, t))
+
+    def keeping(self, rows: NDArray[np.bool_]) -> PlacedImage:
+        """The image of the same extent and fields of view with only some of its tiles.
+
+        Args:
+            rows: true for the tiles that stay.
+        """
+        if rows.all():
+            return self
+        image = replace(self.image, tiles=self.image.tiles.take(rows))
+        return replace(self, image=image, x=self.x[rows], y=self.y[rows], z=self.z[rows], t=self.t[rows])
 
     def plane_index(self, fov_name: str, z: float, t: float) -> tuple[int, int]:
         """Where a plane at z (µm) and t (s) of a field of view lies in the image: its timepoint and z-plane.

@@ -220,7 +220,8 @@ def tiled_image_from_tiles(
         collection = columns.collections[part.collection[0]]
         path = collection.path()
         if paths.setdefault(path, collection) is not collection:
-            msg = f"{path}: expected one collection with this path, found {paths[path]!r} and {collection!r}"
+            remedy = "give each a plate, well, acquisition or image path of its own"
+            msg = f"{path}: expected one collection with this path, found two: {remedy}"
             raise OptionsError(msg)
         if split_per_fov:
             fields = {numbers[part.collection[0], part.fov[group[0]]]: group for group in _groups(part.fov)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from tiles2zarr.core.loader_column import LoaderColumn
+from tiles2zarr.core.plane_words import place_in_words
 from tiles2zarr.core.tile import Scalar, Tile
 from tiles2zarr.errors import OptionsError
 from tiles2zarr.models import TileShape
@@ -195,12 +196,34 @@ class Tiles(Sequence[AnyTile]):
         """The extent of a tile, axes t, c, z, y, x."""
         return TileShape(*(int(getattr(self, name)[row]) for name in LENGTHS))
 
-    def describe(self, row: int, resource: Any | None = None) -> str:
-        """A tile in a message: field of view, place and file."""
+    def describe(self, row: int, resource: Any | None = None, place: str | None = None) -> str:
+        """A tile in a message: image, field of view, place and file.
+
+        Args:
+            row: its row.
+            resource: what the loaders are given.
+            place: where its planes lie in the image, in words; None: where nothing is known of other options.
+        """
         collection = self.collections[self.collection[row]]
-        place = f"c={self.c[row]} z={self.z[row]:g} t={self.t[row]:g}"
         source = self.loaders[row].describe_source(resource)
-        return f"{collection.path()}, {self.fov_name(row)} ({place}), {source}"
+        return f"{collection.path()}, {self.fov_name(row)} ({place or self._place(row)}), {source}"
+
+    def _place(self, row: int) -> str:
+        """The planes of a tile as its image will number them, unless every field of view begins at plane 0."""
+        details, shape = self.all_details[self.details[row]], self.shape(row)
+        own = self.collection == self.collection[row]
+        field = own & (self.fov == self.fov[row])
+        first = float(self.z[field].min())
+        with np.errstate(over="ignore"):
+            z = sum(
+                np.floor(np.round(distance / details.z_spacing, 6) + 0.5)
+                for distance in (first - self.z[own].min(), self.z[row] - first)
+            )
+            t = np.floor(np.round((self.t[row] - self.t[own].min()) / details.t_spacing, 6) + 0.5)
+        c = int(self.c[row])
+        return place_in_words(
+            details.channels, (c, c + shape.c - 1), (z, z + shape.z - 1), (t, t + shape.t - 1)
+        )
 
     def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Tiles:
         """The tiles of the given rows, or those where a mask is true."""

@@ -54,9 +54,9 @@ TASK_LIST = [
     _task("Convert ScanR to OME-Zarr Plate", "scanr", "plates", "ScanR", "Evident", "Olympus"),
     _task("Convert OME-TIFF to OME-Zarr", "ome_tiff", "both", "OME-TIFF"),
     _task("Convert CZI to OME-Zarr", "czi", "both", "CZI", "Zeiss"),
-    _task("Convert LIF to OME-Zarr", "lif", "both", "LIF", "Leica"),
+    _task("Convert LIF to OME-Zarr", "lif", "images", "LIF", "Leica"),
     _task("Convert ND2 to OME-Zarr", "nd2", "both", "ND2", "Nikon"),
-    _task("Convert Other Microscope Files to OME-Zarr", "images", "both", "VSI", "OIR", "IMS"),
+    _task("Convert Other Microscope Files to OME-Zarr", "images", "images", "VSI", "OIR", "IMS"),
     _task("Convert Tiles Table to OME-Zarr Plate", "tiles_table_to_plate", "plates", "TIFF", "Tiles table"),
     _task("Convert Tiles Table to OME-Zarr Images", "tiles_table_to_images", "images", "TIFF", "Tiles table"),
 ]

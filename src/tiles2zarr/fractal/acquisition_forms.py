@@ -13,8 +13,8 @@ AcquisitionNumber = Annotated[int, Field(ge=0, le=9999)]
 _RUNS = "The runs of the instrument to convert; those of one plate name become one plate's acquisitions."
 
 
-class AcquisitionForm(Value):
-    """One run of the instrument."""
+class SourceForm(Value):
+    """What an instrument left behind."""
 
     model_config = ConfigDict(title="Acquisition")
 
@@ -27,13 +27,15 @@ class AcquisitionForm(Value):
         examples=["/data/experiment_7/plate_1"],
         min_length=1,
     )
+
+
+class AcquisitionForm(SourceForm):
+    """One run of the instrument."""
+
     plate_name: str | None = Field(
         default=None,
         title="Plate name",
-        description=(
-            "Name of the plate, without .zarr. Empty: what the instrument calls it, else the folder's name. "
-            "Example: plate_1"
-        ),
+        description="Name of the plate, without .zarr. Empty: the folder's name. Example: plate_1",
         examples=["plate_1"],
     )
     acquisition_id: AcquisitionNumber | None = Field(
@@ -46,28 +48,41 @@ class AcquisitionForm(Value):
     )
 
 
-class SpacingForm(AcquisitionForm):
-    """One run of an instrument that may not say how large a pixel is."""
-
-    pixelsize: PositiveFloat | None = Field(
-        default=None,
+PixelSize = Annotated[
+    PositiveFloat | None,
+    Field(
         title="Pixel size (µm)",
         description=(
             "Edge of a pixel in X and Y, in micrometres, above 0. Empty: what the source says. Example: 0.325"
         ),
-    )
-    z_spacing: PositiveFloat | None = Field(
-        default=None,
+    ),
+]
+ZSpacing = Annotated[
+    PositiveFloat | None,
+    Field(
         title="Z spacing (µm)",
         description=(
             "Distance of two z-planes, in micrometres, above 0. Empty: what the source says. Example: 2.0"
         ),
-    )
-    t_spacing: PositiveFloat | None = Field(
-        default=None,
+    ),
+]
+TSpacing = Annotated[
+    PositiveFloat | None,
+    Field(
         title="Time between timepoints (s)",
         description="In seconds, above 0. Empty: what the source says. Example: 60",
-    )
+    ),
+]
+
+
+class ImageFilesForm(SourceForm):
+    """Files that hold images of their own."""
+
+    model_config = ConfigDict(title="Images")
+
+    pixelsize: PixelSize = None
+    z_spacing: ZSpacing = None
+    t_spacing: TSpacing = None
 
 
 Wells = Annotated[
@@ -94,9 +109,12 @@ class PlateAcquisitionForm(AcquisitionForm):
     condition_table_path: ConditionTable = None
 
 
-class PlateSpacingForm(SpacingForm):
+class PlateSpacingForm(AcquisitionForm):
     """One run over a plate, of an instrument that may not say how large a pixel is."""
 
+    pixelsize: PixelSize = None
+    z_spacing: ZSpacing = None
+    t_spacing: TSpacing = None
     wells: Wells = ()
     condition_table_path: ConditionTable = None
 
@@ -115,7 +133,7 @@ class PlateTableForm(PlateSpacingForm):
     )
 
 
-class ImageTableForm(SpacingForm):
+class ImageTableForm(AcquisitionForm):
     """One run of the instrument over single images, described by a table."""
 
     path: str = Field(
@@ -144,6 +162,9 @@ class ImageTableForm(SpacingForm):
             "Empty: 0."
         ),
     )
+    pixelsize: PixelSize = None
+    z_spacing: ZSpacing = None
+    t_spacing: TSpacing = None
 
 
 PlateAcquisitions = Annotated[
@@ -151,6 +172,10 @@ PlateAcquisitions = Annotated[
 ]
 PlateOrImageAcquisitions = Annotated[
     list[PlateSpacingForm], Field(min_length=1, title="Acquisitions", description=_RUNS)
+]
+ImageFiles = Annotated[
+    list[ImageFilesForm],
+    Field(min_length=1, title="Images", description="The files and folders to convert."),
 ]
 PlateTables = Annotated[list[PlateTableForm], Field(min_length=1, title="Acquisitions", description=_RUNS)]
 ImageTables = Annotated[

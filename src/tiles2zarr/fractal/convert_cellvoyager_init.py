@@ -5,7 +5,7 @@ from __future__ import annotations
 from tiles2zarr.fractal import acquisition_forms, forms
 from tiles2zarr.fractal.executable import run_task, task
 from tiles2zarr.fractal.init_run import InitOutput, chosen_options, start_run
-from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode, TilingMode
+from tiles2zarr.models import Grouping, MissingTiles, OverwriteMode, TilingMode
 
 
 @task
@@ -23,7 +23,7 @@ def convert_cellvoyager_init(
 ) -> InitOutput:
     """Plan the images of CellVoyager measurements (CV7000, CV8000)."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("cellvoyager", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("cellvoyager", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

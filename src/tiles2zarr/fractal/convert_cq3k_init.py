@@ -5,7 +5,7 @@ from __future__ import annotations
 from tiles2zarr.fractal import acquisition_forms, forms
 from tiles2zarr.fractal.executable import run_task, task
 from tiles2zarr.fractal.init_run import InitOutput, chosen_options, start_run
-from tiles2zarr.models import Grouping, ImageInPlate, MissingTiles, OverwriteMode, TilingMode
+from tiles2zarr.models import Grouping, MissingTiles, OverwriteMode, TilingMode
 
 
 @task
@@ -23,7 +23,7 @@ def convert_cq3k_init(
 ) -> InitOutput:
     """Plan the images of CQ1 and CQ3K measurements."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("cq3k", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("cq3k", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

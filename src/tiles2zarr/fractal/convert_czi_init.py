@@ -23,7 +23,7 @@ def convert_czi_init(
 ) -> InitOutput:
     """Plan the images of CZI files: wells, scenes, mosaics."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("czi", None, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("czi", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tiles2zarr.models import Grouping, MissingTiles, OverwriteMode, TilingMode
 def convert_lif_init(
     *,
     zarr_dir: forms.ZarrDir,
-    acquisitions: acquisition_forms.PlateOrImageAcquisitions,
+    acquisitions: acquisition_forms.ImageFiles,
     overwrite_mode: forms.ExistingImages = OverwriteMode.NO_OVERWRITE,
     tiling_mode: forms.Tiling = TilingMode.AUTO,
     grouping: forms.Groups = Grouping.MOSAIC,
@@ -23,7 +23,7 @@ def convert_lif_init(
 ) -> InitOutput:
     """Plan the images of LIF files."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("lif", None, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("lif", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def convert_nd2_init(
 ) -> InitOutput:
     """Plan the images of ND2 files."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("nd2", None, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("nd2", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def convert_ome_tiff_init(
 ) -> InitOutput:
     """Plan the images of OME-TIFF plates, sets of files and single files."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("ome_tiff", None, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("ome_tiff", zarr_dir, acquisitions, overwrite_mode, options, advanced)
 
 
 if __name__ == "__main__":

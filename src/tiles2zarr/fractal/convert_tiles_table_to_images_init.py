@@ -23,7 +23,7 @@ def convert_tiles_table_to_images_init(
 ) -> InitOutput:
     """Plan the images of tables with the column ``image_path``, or of tables that are one image each."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("table", SingleImage, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("table", zarr_dir, acquisitions, overwrite_mode, options, advanced, SingleImage)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def convert_tiles_table_to_plate_init(
 ) -> InitOutput:
     """Plan the images of a plate, from tables with the columns ``row`` and ``column``."""
     options = chosen_options(tiling_mode, grouping, missing_tiles, ngff_version, advanced, options_file)
-    return start_run("table", ImageInPlate, zarr_dir, acquisitions, overwrite_mode, options, advanced)
+    return start_run("table", zarr_dir, acquisitions, overwrite_mode, options, advanced, ImageInPlate)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ from tiles2zarr.core.dataframe import first_reason
 from tiles2zarr.errors import OptionsError
 from tiles2zarr.fractal.acquisition_forms import (
     AcquisitionForm,
+    ImageFilesForm,
+    ImageTableForm,
     PlateAcquisitionForm,
     PlateSpacingForm,
-    SpacingForm,
+    SourceForm,
 )
 from tiles2zarr.fractal.forms import STANDARD, AdvancedForm, TableAdvancedForm
 from tiles2zarr.fractal.options_document import read_options_document
@@ -29,7 +31,6 @@ from tiles2zarr.models import (
     TilingMode,
     WellIncludeFilter,
 )
-from tiles2zarr.models.values import valid_path_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,23 +54,23 @@ class InitOutput(TypedDict):
 
 def start_run(
     format: str,
-    collection_type: type[CollectionInterface] | None,
     zarr_dir: str,
-    acquisitions: Sequence[AcquisitionForm],
+    acquisitions: Sequence[SourceForm],
     mode: OverwriteMode,
     options: ConverterOptions,
     advanced: AdvancedForm = STANDARD,
+    makes: type[CollectionInterface] | None = None,
 ) -> InitOutput:
     """Plan a run, refuse what is wrong with it, write what must be there first, and list its images.
 
     Args:
         format: name of the source's format.
-        collection_type: what the task makes: images in plates, or single ones; None: what the source says.
         zarr_dir: the destination folder.
         acquisitions: what to convert.
         mode: what to do about images that are there already.
         options: how to convert.
         advanced: of tables, whether they may name files outside of their folder.
+        makes: images in plates, or single ones, where a task is for one of them; None: what the source says.
 
     Raises:
         PreflightError: something is wrong with a source or the destination; nothing was written.
@@ -78,12 +79,19 @@ def start_run(
     folder = local_folder(zarr_dir)
     allow_outside = isinstance(advanced, TableAdvancedForm) and advanced.allow_outside
     chosen = [
-        Acquisition(path, format, form.plate_name or None, number, _replaced(form, options), allow_outside)
-        for form, path, number in _numbered(acquisitions)
+        Acquisition(
+            Path(os.path.abspath(form.path)),
+            format,
+            form.plate_name or None if isinstance(form, AcquisitionForm) else None,
+            form.acquisition_id if isinstance(form, AcquisitionForm) else 0,
+            _replaced(form, options),
+            allow_outside,
+        )
+        for form in acquisitions
     ]
     planned = plan(chosen, folder, options, mode)
-    if collection_type is not None:
-        _refuse_other_collections(planned, collection_type)
+    if makes is not None:
+        _refuse_other_collections(planned, makes)
     _tell(planned)
     planned.refuse_errors()
     jobs = [image.job for image in planned.images]
@@ -177,11 +185,11 @@ def _set_chunks(document: dict[str, Any], advanced: AdvancedForm) -> None:
         }
 
 
-def _replaced(form: AcquisitionForm, options: ConverterOptions) -> AcquisitionOptions:
+def _replaced(form: SourceForm, options: ConverterOptions) -> AcquisitionOptions:
     """What is replaced of the source's own account: the run's choice, and over it the acquisition's."""
     chosen = options.acquisition
     changes: dict[str, Any] = {}
-    if isinstance(form, SpacingForm):
+    if isinstance(form, ImageFilesForm | PlateSpacingForm | ImageTableForm):
         sizes = form.model_dump(include={"pixelsize", "z_spacing", "t_spacing"}, exclude_none=True)
         known = chosen.pixel_info.model_dump(exclude_none=True) if chosen.pixel_info is not None else {}
         if sizes:
@@ -192,27 +200,6 @@ def _replaced(form: AcquisitionForm, options: ConverterOptions) -> AcquisitionOp
         if form.wells:
             changes["filters"] = (*chosen.filters, WellIncludeFilter(wells=form.wells))
     return AcquisitionOptions.model_validate({**dict(chosen), **changes})
-
-
-def _numbered(acquisitions: Sequence[AcquisitionForm]) -> list[tuple[AcquisitionForm, Path, int]]:
-    """The acquisitions, with absolute paths; an absent number is the lowest that the plate has left."""
-    paths = [Path(os.path.abspath(form.path)) for form in acquisitions]
-    plates = [form.plate_name or _default_name(path) for form, path in zip(acquisitions, paths, strict=True)]
-    taken: dict[str, set[int]] = {}
-    for form, plate in zip(acquisitions, plates, strict=True):
-        taken.setdefault(plate, set()).update({form.acquisition_id} - {None})  # type: ignore[arg-type]
-    numbered = []
-    for form, path, plate in zip(acquisitions, paths, plates, strict=True):
-        number = form.acquisition_id
-        if number is None:
-            number = next(n for n in range(len(acquisitions) + 1) if n not in taken[plate])
-            taken[plate].add(number)
-        numbered.append((form, path, number))
-    return numbered
-
-
-def _default_name(path: Path) -> str:
-    return valid_path_part(path.parent.name if path.is_file() else path.name)
 
 
 def _refuse_other_collections(planned: Plan, collection_type: type[CollectionInterface]) -> None:

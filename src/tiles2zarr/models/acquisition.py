@@ -14,6 +14,9 @@ Axis = Literal["t", "c", "z", "y", "x"]
 #: One value or several of one kind per tile: what a column of a tiles table becomes.
 AttributeType = list[str | None] | list[int | None] | list[float | None] | list[bool | None]
 
+#: Fields of `AcquisitionDetails` that an instrument's records may be averaged for.
+Measured = Literal["z_spacing", "t_spacing", "channels"]
+
 AXES: tuple[Axis, ...] = ("t", "c", "z", "y", "x")
 
 
@@ -138,6 +141,10 @@ class AcquisitionDetails(Value):
         condition_table_path: a CSV file whose rows say what was done to which well; relative to the source's
             folder.
         stage_orientation: applied to the positions once, when tiles become an image.
+        registered: positions are those of a mosaic that somebody registered already, in whole pixels: tiling ``Auto``
+            leaves tiles where they are.
+        measured: names of the fields that follow from what the instrument measured over all wells, so that they
+            may change a little when wells are added; nobody stated them.
     """
 
     pixelsize: Spacing = 1.0
@@ -149,6 +156,8 @@ class AcquisitionDetails(Value):
     data_type: DataTypeEnum = DataTypeEnum.AUTODETECT
     condition_table_path: str | None = None
     stage_orientation: StageOrientation = StageOrientation()
+    registered: bool = False
+    measured: tuple[Measured, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

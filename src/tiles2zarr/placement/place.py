@@ -8,7 +8,7 @@ import numpy as np
 
 from tiles2zarr.core.placed_image import FieldsOfView, PlacedImage
 from tiles2zarr.errors import Finding, ImplausibleExtentError, PlacementError
-from tiles2zarr.models import OffsetRemoval, TileShape, ZOffsetRemoval
+from tiles2zarr.models import OffsetRemoval, TileShape, TilingMode, ZOffsetRemoval
 from tiles2zarr.placement.fields import place_fields
 from tiles2zarr.placement.grid import nearest_pixel
 
@@ -104,12 +104,14 @@ def _place_in_plane(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     """The left and upper edge of each tile, px, and the tiling that was used."""
     tiles, count = image.tiles, len(first)
+    is_left = image.details.registered and options.tiling_mode is TilingMode.AUTO
+    tiling = TilingMode.INPLACE if is_left else options.tiling_mode
     placed = place_fields(
         position.x[first],
         position.y[first],
         _largest(tiles.length_x, field, count),
         _largest(tiles.length_y, field, count),
-        tiling=options.tiling_mode.value,
+        tiling=tiling.value,
         tolerance=options.tiling_tolerance,
         names=[f"{image.path}, {tiles.fov_name(row)}" for row in first],
     )

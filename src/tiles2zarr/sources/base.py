@@ -24,7 +24,7 @@ class ScanRequest:
 
     Attributes:
         path: the folder or file.
-        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        plate_name: name of the plate; None: the folder's name made valid.
         acquisition_id: 0-based number of the run of the instrument.
         options: what replaces the source's own account.
         allow_outside: tiles may lie outside the source's folder.

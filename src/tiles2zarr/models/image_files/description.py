@@ -25,6 +25,8 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _TEXTS = frozenset({1, 2, 7})  # bytes, ASCII, undefined: each has been seen for a description
 # Bytes. Vendors write the description right behind the tags, a few thousand bytes long: one read fetches both.
 _BLOCK = 2**14
+# Where tags begin so near to the start of the file, the block that starts there holds them, too.
+_NEAR = 2**12
 # On network file systems opening a file waits more than it works; there threads help. Where files come out of memory
 # or from a fast disk, they only take the interpreter's lock from each other.
 _THREADS, _WAITS = 8, 3.0
@@ -103,7 +105,8 @@ def read_first_page(path: Path) -> FirstPage:
         SourceError: the file is missing, unreadable, truncated, damaged or no TIFF.
     """
     with open_image(path) as file:
-        start = file.bytes_at(0, min(16, file.size))
+        block = _Block(file, 0)
+        start = block.bytes_at(0, min(16, file.size))
         variant = _VARIANTS.get(start[:4])
         if variant is None:
             raise file.error(
@@ -115,7 +118,9 @@ def read_first_page(path: Path) -> FirstPage:
         (first,) = struct.unpack_from(form, start, place)
         if first == 0:
             raise file.error("expected a page, found none: truncated or never finished, copy it again")
-        return _page(_Block(file, first), variant)
+        if first >= _NEAR:
+            block = _Block(file, first)
+        return _page(block, first, variant)
 
 
 def each_first_page(paths: Sequence[Path], taken: Callable[[FirstPage], T]) -> Iterator[T | SourceError]:
@@ -168,11 +173,11 @@ class _Block:
         return self.file.bytes_at(offset, count)
 
 
-def _page(block: _Block, variant: _Variant) -> FirstPage:
+def _page(block: _Block, start: int, variant: _Variant) -> FirstPage:
     counted = struct.calcsize(variant.count)
-    (tags,) = struct.unpack(variant.count, block.bytes_at(block.start, counted))
+    (tags,) = struct.unpack(variant.count, block.bytes_at(start, counted))
     head, room = struct.calcsize(variant.tag), struct.calcsize(variant.value)
-    entries = block.bytes_at(block.start + counted, tags * (head + room))
+    entries = block.bytes_at(start + counted, tags * (head + room))
     found: dict[int, int] = {}
     text = None
     for place in range(0, len(entries), head + room):
@@ -183,7 +188,11 @@ def _page(block: _Block, variant: _Variant) -> FirstPage:
             else:
                 (address,) = struct.unpack_from(variant.value, entries, place + head)
                 text = block.bytes_at(address, count)
-        elif code in (_WIDTH, _HEIGHT, _SAMPLES) and count == 1 and struct.calcsize(_NUMBERS.get(kind, "16s")) <= room:
+        elif (
+            code in (_WIDTH, _HEIGHT, _SAMPLES)
+            and count == 1
+            and struct.calcsize(_NUMBERS.get(kind, "16s")) <= room
+        ):
             (found[code],) = struct.unpack_from(variant.order + _NUMBERS[kind], entries, place + head)
     height, width = found.get(_HEIGHT, 0), found.get(_WIDTH, 0)
     if height < 1 or width < 1:

@@ -19,6 +19,8 @@ FILE_NAME = "acquisition_details.toml"
 
 _AXES = ("x", "y", "z", "t")
 _OTHER_NAMES = {"xy_pixel_size": "pixelsize"}
+# What somebody states; `measured` says what nobody did.
+_FIELDS = tuple(name for name in AcquisitionDetails.model_fields if name != "measured")
 _UNITS = {"micrometer": "world", "pixel": "pixel"}
 
 
@@ -45,7 +47,7 @@ def known_keys() -> tuple[str, ...]:
         f"{kind}_{axis}_{word}" for word in ("space", "coo") for kind in ("start", "length") for axis in _AXES
     ]
     return (
-        *AcquisitionDetails.model_fields,
+        *_FIELDS,
         *("position_unit", *_OTHER_NAMES, "channel_names", "wavelengths"),
         *spaces,
     )
@@ -63,7 +65,7 @@ def read_settings(file: Path) -> Settings:
         expected = ", ".join(key for key in known if not key.endswith("_coo"))
         msg = f"{file}: unknown key {one_line(', '.join(unknown), 200)}: expected some of {expected}"
         raise SourceError(msg)
-    fields = {name: document[name] for name in AcquisitionDetails.model_fields if name in document}
+    fields = {name: document[name] for name in _FIELDS if name in document}
     for other, name in _OTHER_NAMES.items():
         if other in document:
             if name in fields:
