@@ -148,18 +148,16 @@ def test_files_that_are_gone_are_filled_when_asked_for(tmp_path: Path) -> None:
 
     assert [(finding["code"], finding["severity"]) for finding in document["findings"]] == [
         ("missing-file", "warning"),
-        ("missing-plane", "warning"),
     ]
-    assert all(
-        lost.name in finding["where"] or "FOV_1" in finding["where"] for finding in document["findings"]
-    )
+    place = "P.zarr/A/01/0, FOV_1 (channel_1, z-plane 0, timepoint 0)"
+    assert document["findings"][0]["where"] == f"{place}, {lost}"
     pixels = level(tmp_path / "out/P.zarr/A/01/0")
     assert not pixels[1, 0, :, 16:].any()
     np.testing.assert_array_equal(pixels[1, 0, :, :16], plate.pixels["A01_f0_t0_c1_z0.tif"])
     image = ngio.open_ome_zarr_container(tmp_path / "out/P.zarr/A/01/0", mode="r")
     gaps = image.get_table("gaps").dataframe
-    assert gaps[["fov_name", "c", "t", "z_start", "z_stop", "known"]].values.tolist() == [
-        ["FOV_1", 1, 0, 0, 1, "no"]
+    assert gaps[["fov_name", "c", "t", "z_start", "z_stop", "known", "reason"]].values.tolist() == [
+        ["FOV_1", 1, 0, 0, 1, "no", "file missing"]
     ]
     again = converted(plate.folder, tmp_path / "out", *fill, "--mode", "Extend", "--verify")
     assert [image["status"] for image in again["images"]] == ["skipped"] * 2

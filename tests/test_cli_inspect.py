@@ -14,6 +14,8 @@ from tests.test_cli_convert import Done, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.table_plates import TablePlate
+
 
 def inspected(done: Done) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(done.stdout)
@@ -44,8 +46,8 @@ def test_a_sound_plate(tmp_path: Path) -> None:
         "dtype": "uint16",
         "pixel_size": {"x": PIXEL_SIZE, "y": PIXEL_SIZE, "z": 2.0, "t": 60.0},
         "channels": [
-            {"label": "DAPI", "wavelength_id": "405", "color": "0000FF"},
-            {"label": "GFP", "wavelength_id": None, "color": None},
+            {"label": "DAPI", "wavelength_id": "405", "color": "0000FF", "z_offset": None},
+            {"label": "GFP", "wavelength_id": None, "color": None, "z_offset": None},
         ],
         "fovs": [
             {"name": "FOV_0", "x": 0.0, "y": 0.0, "width": 16, "height": 12},
@@ -131,3 +133,44 @@ def test_what_people_read(tmp_path: Path) -> None:
     done = run("inspect", plate.write(), "--plate-name", "P")
     assert "P.zarr/A/01/0" in done.stdout
     assert "format: table; 1 image" in done.stdout
+
+
+def said_by_inspect(plate: TablePlate, *options: str) -> list[str]:
+    return run("inspect", plate.write(), "--plate-name", "P", *options).stdout.splitlines()
+
+
+def test_spacings_are_said_where_there_are_several_planes_or_timepoints(tmp_path: Path) -> None:
+    flat = small_plate(tmp_path / "flat", wells=(("A", 1),), planes=1)
+    assert said_by_inspect(flat)[1].split("  ")[0:1] == ["image"]
+    assert "z µm" not in said_by_inspect(flat)[1]
+    assert "t s" not in said_by_inspect(flat)[1]
+    deep = small_plate(tmp_path / "deep", wells=(("A", 1),), planes=2, times=2)
+    head, row = said_by_inspect(deep)[1:3]
+    assert row[head.index("z µm") :].split()[0] == "2"
+    assert row[head.index("t s") :].split()[0] == "60"
+
+
+def test_pixel_sizes_that_hardly_differ_are_one_number(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),))
+    plate.details += "pixelsize_y = 0.5004\n"
+    head, row = said_by_inspect(plate)[1:3]
+    assert row[head.index("pixel µm") :].split("  ")[0] == "0.5"
+    plate.details = plate.details.replace("0.5004", "0.51")
+    head, row = said_by_inspect(plate)[1:3]
+    assert row[head.index("pixel µm") :].split("  ")[0] == "0.5 x 0.51"
+
+
+def test_images_are_listed_in_plate_order(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("AA", 2), ("B", 10), ("B", 9), ("A", 3)), fields=1)
+    document = inspected(run("inspect", plate.write(), "--plate-name", "P", "--json"))
+    expected = [f"P.zarr/{well}/0" for well in ("A/03", "B/09", "B/10", "AA/02")]
+    assert [image["path"] for image in document["images"]] == expected
+    assert [line.split()[0] for line in said_by_inspect(plate)[2:6]] == expected
+
+
+def test_a_refused_source_is_said_to_cost_nothing_that_nobody_knows(tmp_path: Path) -> None:
+    plate = small_plate(tmp_path / "plate", wells=(("A", 1),))
+    del plate.rows[3]
+    lines = said_by_inspect(plate)
+    assert lines[-1].startswith("error: P.zarr/A/01/0, FOV_0 (channel_1, z-plane 1, timepoint 0): ")
+    assert lines[2].split()[-1] == "?"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.table_plates import small_plate
 from tests.test_cli_convert import run
 
@@ -34,3 +36,18 @@ def test_chunks_that_do_not_fit_into_the_memory_that_is_allowed(tmp_path: Path) 
     assert "use smaller chunks" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "inspect"])
+@pytest.mark.parametrize("below", ["", "sub/folder"])
+def test_a_destination_that_is_a_file_or_lies_below_one(command: str, below: str, tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "plate").write()
+    file = tmp_path / "out"
+    file.write_text("mine")
+    option = ("--dest",) if command == "inspect" else ()
+    done = run(command, source, *option, file / below)
+    assert done.returncode == 2
+    assert f"error: {file}: expected a folder as destination, found that it is a file: give a folder\n" in (
+        done.stderr
+    )
+    assert file.read_text() == "mine"

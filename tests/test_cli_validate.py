@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import ngio
@@ -15,11 +16,16 @@ import pytest
 import tifffile
 
 import tiles2zarr
+from tests.simulators import czi, nd2, ome_tiff
 from tests.table_plates import TablePlate, pixels_of, small_plate
 from tests.test_cli_convert import converted, run
 from tests.writer.test_comparison import chunk_files, flip
+from tiles2zarr.errors import SourceError
 from tiles2zarr.writer import arrays
 from tiles2zarr.writer.groups import read_attributes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
 # One chunk for each plane of a field of view.
@@ -487,3 +493,106 @@ def test_what_the_disk_lost_is_not_published(tmp_path: Path) -> None:
     )
     assert "expected on disk what the source has, found" in bad["error"]
     assert not (tmp_path / "zarr/source.zarr/B/02/0").exists()
+
+
+# Runs that make a plate and images of their own
+
+
+def mixed_czi(folder: Path) -> Path:
+    folder.mkdir()
+    czi.contract_plate(folder)
+    czi.Czi().write(folder / "alone.czi")
+    czi.Czi(scenes=(czi.Scene("left"), czi.Scene("right", stage=(9000.0, 2000.0)))).write(folder / "two.czi")
+    return folder
+
+
+def mixed_nd2(folder: Path) -> Path:
+    folder.mkdir()
+    nd2.contract_plate(folder)
+    nd2.Nd2().write(folder / "alone.nd2")
+    return folder
+
+
+def mixed_ome_tiff(folder: Path) -> Path:
+    ome_tiff.simple_plate().write(folder)
+    replace(ome_tiff.OmeTiff(), stem="alone").write(folder)
+    return folder
+
+
+MIXED = pytest.mark.parametrize(
+    "write", [mixed_czi, mixed_nd2, mixed_ome_tiff], ids=["czi", "nd2", "ome_tiff"]
+)
+
+
+@MIXED
+@pytest.mark.parametrize("asked", [(), ("--plate-name", "X"), ("--acquisition-id", "3")], ids=str)
+def test_a_plate_and_images_of_their_own_are_compared_as_the_one_run_they_are(
+    asked: tuple[str, ...], write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    source = write(tmp_path / "source")
+    images = converted(source, tmp_path / "zarr", *asked)["images"]
+    places = [Path(image["zarr_url"]) for image in images]
+    assert {"well" in (read_attributes(place.parent) or {}) for place in places} == {True, False}
+    code, document = validated(tmp_path / "zarr", "--against", source)
+    assert (code, document["identical"], document["differences"]) == (0, True, [])
+    assert document["images_checked"] == len(images)
+    for store in {place.relative_to(tmp_path / "zarr").parts[0] for place in places}:
+        assert validated(tmp_path / "zarr" / store, "--against", source)[0] == 0
+
+
+@MIXED
+def test_what_is_missing_of_a_mixed_run_is_named(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    source = write(tmp_path / "source")
+    places = [Path(image["zarr_url"]) for image in converted(source, tmp_path / "zarr")["images"]]
+    in_plate = {place: "well" in (read_attributes(place.parent) or {}) for place in places}
+    for lost in (
+        next(place for place in places if in_plate[place]),
+        next(p for p in places if not in_plate[p]),
+    ):
+        kept = tmp_path / "kept"
+        lost.rename(kept)
+        code, document = validated(tmp_path / "zarr", "--against", source)
+        assert (code, document["identical"]) == (1, False)
+        assert [(each["kind"], each["image"]) for each in document["differences"]] == [
+            ("missing-image", str(lost))
+        ]
+        kept.rename(lost)
+
+
+def test_a_plate_that_was_renamed_and_one_that_was_copied_are_compared(tmp_path: Path) -> None:
+    source = mixed_czi(tmp_path / "source")
+    converted(source, tmp_path / "zarr")
+    (plate,) = [
+        place for place in (tmp_path / "zarr").glob("*.zarr") if "plate" in (read_attributes(place) or {})
+    ]
+    shutil.copytree(plate, tmp_path / "zarr" / "copy.zarr")
+    plate.rename(plate.with_name("renamed.zarr"))
+    code, document = validated(tmp_path / "zarr", "--against", source)
+    assert (code, document["identical"], document["differences"]) == (0, True, [])
+
+
+def test_images_that_the_document_of_a_plate_describes_and_that_are_not_there_are_only_said(
+    tmp_path: Path,
+) -> None:
+    source = small_plate(tmp_path / "source").write()
+    with patch("tiles2zarr.runners.local.convert_image", side_effect=SourceError("A01: gone: find it")):
+        assert run("convert", source, tmp_path / "zarr", "--plate-name", "P").returncode == 1
+    converted(
+        source,
+        tmp_path / "zarr",
+        "--plate-name",
+        "P",
+        "--mode",
+        "Extend",
+        "--set",
+        'acquisition.filters=[{"name":"Well Include Filter","wells":["A01"]}]',
+    )
+    code, document = validated(tmp_path / "zarr")
+    (finding,) = [each for each in document["findings"] if each["severity"] == "info"]
+    assert (code, document["conforms"]) == (0, True)
+    assert finding == {
+        "severity": "info",
+        "code": "left-behind",
+        "where": str(tmp_path / "zarr/P.zarr/OME/METADATA.ome.xml"),
+        "message": "describes 1 image that is not in the plate (B/02/0): run it again with mode Extend to have it",
+    }

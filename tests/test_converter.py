@@ -125,6 +125,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
         "version",
         "encoder",
         "acquisition",
+        "plate_name",
         "fingerprint",
         "sources",
         "level0",
@@ -351,9 +352,12 @@ def broken(layout: Layout, pixels: Any) -> Any:
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (OSError(5, "Input/output error"), r"F2 \(c=1 z=0 t=0\).*cannot be read: Input/output error"),
-        (np.zeros((3, 3), np.uint16), r"F2 \(c=1 .*expected 20 x 30 px \(height x width\), found 3 x 3"),
-        (np.zeros((20, 30), np.float64), r"F2 \(c=1 .*expected pixels that fit uint16, found float64"),
+        (
+            OSError(5, "Input/output error"),
+            r"F2 \(C1, z-plane 0, timepoint 0\).*cannot be read: Input/output error",
+        ),
+        (np.zeros((3, 3), np.uint16), r"F2 \(C1, .*expected 20 x 30 px \(height x width\), found 3 x 3"),
+        (np.zeros((20, 30), np.float64), r"F2 \(C1, .*expected pixels that fit uint16, found float64"),
     ],
 )
 def test_a_tile_that_is_not_what_it_should_be_fails_the_image_and_leaves_nothing(
@@ -522,7 +526,9 @@ PER_FOV = OPTIONS.model_copy(
 
 
 def test_a_lost_plane_fails_the_image(tmp_path: Path) -> None:
-    with pytest.raises(PreflightError, match=r"B \(c=0 t=0 z=1\): expected a tile, found none"):
+    with pytest.raises(
+        PreflightError, match=r"B \(C0, z-plane 1, timepoint 0\): expected a tile, found none"
+    ):
         convert(job(with_gap(), tmp_path, PER_FOV), zarr_dir=tmp_path)
 
 

@@ -30,9 +30,6 @@ HOPELESS = re.compile(r"(?:damaged|truncated|never finished|not supported)(?: \(
 
 # Messages that have another form, each with the reason why.
 EXCEPTIONS = {
-    "more findings like these": "stands below twenty of them",
-    "more gaps like these": "stands below twenty of them",
-    "more pairs like these": "stands below twenty of them",
     "the values it saw are": "the values are what a filter may name",
     "unknown field": "the fields are what a filter may name",
     "argument {said}": "what pydantic says of an argument",

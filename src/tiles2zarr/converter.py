@@ -14,7 +14,8 @@ import numpy as np
 
 from tiles2zarr.assembly.gaps import gap_columns
 from tiles2zarr.assembly.headers import read_headers, stored_type
-from tiles2zarr.core.job import ImageJob, recorded_options
+from tiles2zarr.assembly.lost_files import found_again
+from tiles2zarr.core.job import ImageJob, Request, recorded_options
 from tiles2zarr.core.tiled_image import joined
 from tiles2zarr.errors import (
     OutputError,
@@ -248,6 +249,7 @@ def _verify(
 
 def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], None]) -> None:
     """Write the image of a job into an empty folder, and verify it where that is asked for."""
+    _refuse_found_again(job)
     layout, gaps = _lay_out(job)
     sources = job.source_digest()
     options, channels = job.options, job.image.channels
@@ -265,12 +267,28 @@ def _write(job: ImageJob, folder: Path, share: int, progress: Callable[[int], No
     write_metadata(folder, layout, windows, _record(job, layout, sources, digest.value(), size))
 
 
+def _refuse_found_again(job: ImageJob) -> None:
+    """Refuse to fill planes whose file is there: the record would say that it was used.
+
+    Raises:
+        SourceError: a file that was gone when the run was planned is there.
+    """
+    found = found_again(job.image, job.lost, job.resource)
+    if found is not None:
+        msg = (
+            f"{found}: expected no file as when the run was planned, found one: run again to have its planes"
+        )
+        raise SourceError(msg)
+
+
 def _record(job: ImageJob, layout: ImageLayout, sources: str, level0: str, size: int) -> dict[str, Any]:
     """The completion record of an image: what it was made from, how, and what came out."""
+    asked = job.request or Request(None, 0)
     return {
         "version": __version__,
         "encoder": encoder(),
-        "acquisition": getattr(job.image.collection, "acquisition", 0),
+        "acquisition": getattr(job.image.collection, "acquisition", asked.acquisition_id),
+        "plate_name": asked.plate_name,
         "fingerprint": job.fingerprint(sources),
         "sources": sources,
         "level0": level0,
@@ -292,13 +310,13 @@ def _lay_out(job: ImageJob) -> tuple[ImageLayout, Sequence[Gap]]:
     findings = list(each.findings)
     data_type = job.image.data_type
     if data_type is None:  # nobody has read the headers yet
-        headers = read_headers([job.image], [job.resource])
+        headers = read_headers([job.image], [job.resource], [job.lost])
         findings += headers.findings
         data_type = headers.data_types[0]
     if each.placed is None or any(finding.severity == "error" for finding in findings):
         raise PreflightError(findings)
     if data_type is None:  # the loaders have no headers
-        data_type = stored_type(job.image.tiles.loaders[0].find_data_type(job.resource))
+        data_type = stored_type(job.present.tiles.loaders[0].find_data_type(job.resource))
     return layout_image(each.placed, data_type, job.options), each.gaps
 
 
@@ -312,12 +330,13 @@ def _further_tables(image: TiledImage[Any, Any], gaps: Sequence[Gap]) -> Iterato
 
 def _result(job: ImageJob, status: Status, folder: Path, started: float) -> ImageResult:
     record = completion_record(folder) or {}
-    itemsize = np.dtype(job.image.data_type or "uint16").itemsize
+    image = job.present
+    itemsize = np.dtype(image.data_type or "uint16").itemsize
     seconds = round(time.monotonic() - started, 3)
     size = record.get("bytes", 0)
     verified = True if job.options.runtime.verify else None
-    bytes_in = job.image.pixels * itemsize
-    return ImageResult(job.zarr_url, status, len(job.image.tiles), bytes_in, size, seconds, verified)
+    bytes_in = image.pixels * itemsize
+    return ImageResult(job.zarr_url, status, len(image.tiles), bytes_in, size, seconds, verified)
 
 
 def _listable(values: Sequence[Scalar]) -> Scalar:

@@ -62,6 +62,12 @@ class Finding:
         return f"{self.severity}: {self.code}: {self.where}: {self.message}"
 
 
+def errors_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order in which every command says them: errors, warnings, infos, each as they were noticed."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    return tuple(sorted(findings, key=lambda finding: order[finding.severity]))
+
+
 @dataclass(frozen=True, slots=True)
 class FindingCode:
     """What the code of a finding says.
@@ -281,8 +287,7 @@ class PreflightError(Tiles2ZarrError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         """Say the first error in full and count the others."""
-        order = {"error": 0, "warning": 1, "info": 2}
-        self.findings = tuple(sorted(findings, key=lambda finding: order[finding.severity]))
+        self.findings = errors_first(findings)
         errors = [finding for finding in self.findings if finding.severity == "error"]
         head = f"{errors[0].where}: {errors[0].message}" if errors else "the plan was refused"
         rest = f" (and {len(errors) - 1} more: see `tiles2zarr inspect`)" if len(errors) > 1 else ""

@@ -1,21 +1,93 @@
-"""Images that are there already: whether one is the very image that a job would make, and what to say if not."""
+"""What is there already where images will go: whether one is the very image of a job, and what to say if not."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from tiles2zarr.core.job import recorded_options, shaping_part
-from tiles2zarr.models import OverwriteMode
-from tiles2zarr.writer.plate import completion_record
+from tiles2zarr.errors import Finding, OutputError
+from tiles2zarr.models import ImageInPlate, OverwriteMode
+from tiles2zarr.writer.conditions import check_conditions
+from tiles2zarr.writer.ome_document import check_document
+from tiles2zarr.writer.plate import check_plate, completion_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tiles2zarr.core.job import ImageJob
+    from tiles2zarr.core.tiled_image import TiledImage
 
 _MOST_NAMED = 3
+
+
+def refuse_unusable(zarr_dir: Path) -> None:
+    """Refuse a destination that can be none.
+
+    Raises:
+        OutputError: it is a file, lies below one, or has a name that Zarr cannot write.
+    """
+    try:
+        str(zarr_dir).encode()
+    except UnicodeEncodeError as error:
+        msg = (
+            f"{zarr_dir}: expected a destination whose name is UTF-8, found other bytes: choose another name"
+        )
+        raise OutputError(msg) from error
+    for place in (zarr_dir, *zarr_dir.parents):
+        if os.path.lexists(place):
+            if os.path.exists(place) and not os.path.isdir(place):
+                kind = "a file" if os.path.isfile(place) else "a device or pipe"
+                msg = f"{place}: expected a folder as destination, found that it is {kind}: give a folder"
+                raise OutputError(msg)
+            return
+
+
+def twice(images: Sequence[TiledImage[Any, Any]]) -> Iterator[Finding]:
+    """Images of one run that would be in the same place."""
+    seen: set[str] = set()
+    for image in images:
+        path = image.path.casefold()  # some file systems tell no case
+        if path in seen:
+            message = (
+                "expected one acquisition with this plate, well and number, found two: "
+                "give them different acquisition ids"
+            )
+            yield Finding("error", "duplicate-image", image.path, message)
+        seen.add(path)
+
+
+def existing(job: ImageJob) -> Literal["complete", "replaced"] | None:
+    """What is in the place of an image: this very one, one to be replaced, or nothing that may stay or go."""
+    if job.mode is OverwriteMode.OVERWRITE:
+        return "replaced" if os.path.lexists(job.target) else None
+    return "complete" if is_complete(job) else None
+
+
+def output_findings(jobs: Sequence[tuple[ImageJob, bool]], zarr_dir: Path) -> Iterator[Finding]:
+    """What a destination has against jobs.
+
+    Args:
+        jobs: each with whether its very image is there.
+        zarr_dir: the destination.
+    """
+    versions: dict[str, Any] = {}
+    for job, is_there in jobs:
+        is_taken = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
+        if is_taken and not (job.mode is OverwriteMode.EXTEND and is_there):
+            yield Finding("error", "output-exists", job.image.path, why_it_exists(job))
+        if isinstance(job.image.collection, ImageInPlate):
+            versions[job.image.collection.plate_path] = job.options.omezarr_options.ngff_version
+    checks = [partial(check_plate, zarr_dir / plate, version) for plate, version in versions.items()]
+    checks += [partial(check_document, zarr_dir / plate) for plate in versions]
+    checks.append(partial(check_conditions, zarr_dir, [job.image for job, _ in jobs]))
+    for check in checks:
+        try:
+            check()
+        except OutputError as error:
+            yield Finding.of("unusable-output", error)
 
 
 def is_complete(job: ImageJob) -> bool:
@@ -44,7 +116,7 @@ def files_changed_since(job: ImageJob) -> Iterator[Path]:
     finished = max(
         file.stat().st_mtime_ns for name in (".zattrs", "zarr.json") if (file := job.target / name).exists()
     )
-    for file in job.image.tiles.loaders.source_files(job.resource):
+    for file in job.present.tiles.loaders.source_files(job.resource):
         try:
             if file.stat().st_mtime_ns > finished:
                 yield file

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from tiles2zarr.core.plane_times import PlaneTimes
 from tiles2zarr.errors import Finding, PlacementError
 from tiles2zarr.models import ImageInPlate
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tiles2zarr.core.job import ImageJob, VendorFile
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from tiles2zarr.writer.groups import NgffVersion
 
 # An image of its own has its own copy of the metadata files. Those of a thousand images in one table would outweigh
-# the pixels: bytes that every image may have, and pixels that pay for one byte.
-_ALWAYS, _PIXELS_OF_A_BYTE = 2**20, 5
+# the pixels: bytes that every image may have, and bytes of pixels that pay for one more.
+_ALWAYS, _BYTES_OF_A_BYTE = 2**20, 10
 
 
 class Origin(NamedTuple):
@@ -63,22 +64,32 @@ class Origin(NamedTuple):
 def with_origin(
     jobs: Sequence[ImageJob], scan: Scan, *, allow_outside: bool
 ) -> tuple[list[ImageJob], tuple[Finding, ...]]:
-    """The jobs of a scan, each with the metadata files and moments of its image, and what will not be kept."""
+    """The jobs of a scan, each with the metadata files and moments of its image, and what cannot be kept."""
     files, findings = vendor_files(scan.metadata_files, scan.resource, allow_outside=allow_outside)
-    times, size = PlaneTimes(scan.tiles, scan.acquired), bytes_of(files)
+    times = PlaneTimes(scan.tiles, scan.acquired)
+    return [replace(job, metadata_files=files, acquired=times.of(job.image)) for job in jobs], findings
+
+
+def without_heavy_files(jobs: Sequence[ImageJob]) -> tuple[list[ImageJob], list[Finding]]:
+    """The jobs of a scan once their pixel types are known, and what is not kept since it outweighs the pixels.
+
+    Args:
+        jobs: of one scan, so that all have the same metadata files.
+    """
+    size = bytes_of(jobs[0].metadata_files) if jobs else 0
     chosen = []
-    without = 0
     for job in jobs:
-        is_much = not job.is_in_plate and size > max(_ALWAYS, job.image.pixels // _PIXELS_OF_A_BYTE)
-        without += is_much
-        own = () if is_much else files
-        chosen.append(replace(job, metadata_files=own, acquired=times.of(job.image)))
+        pixels = job.image.pixels * np.dtype(job.image.data_type or "uint16").itemsize
+        is_much = not job.is_in_plate and size > max(_ALWAYS, pixels // _BYTES_OF_A_BYTE)
+        chosen.append(replace(job, metadata_files=()) if is_much else job)
+    without = sum(not job.metadata_files for job in chosen) if size else 0
+    findings = []
     if without:
         message = (
             f"expected metadata files that are small beside an image, found {size / 1e6:.3g} MB for each of {without} "
             "images: they are not copied, keep the source"
         )
-        findings = (*findings, Finding("warning", "uncopied-file", str(scan.resource), message))
+        findings.append(Finding("warning", "uncopied-file", str(jobs[0].resource), message))
     return chosen, findings
 
 

@@ -253,22 +253,30 @@ CASES = [
         "rights: the destination's parent", locked_parent, "^{dest}: .*Permission denied", needs="nobody"
     ),
     BadInput("source: not there", no_source, "^{source}: expected a folder or file, found nothing there"),
-    BadInput("source: an empty folder", source_is(os.mkdir), "^{source}: no known format"),
-    BadInput("source: a named pipe", source_is(os.mkfifo), "^{source}: no known format", needs="posix"),
+    BadInput("source: an empty folder", source_is(os.mkdir), "^{source}: expected a known format"),
+    BadInput(
+        "source: a named pipe", source_is(os.mkfifo), "^{source}: expected a known format", needs="posix"
+    ),
     BadInput(
         "source: a link to itself",
         source_is(linked_to("strange")),
         "^{source}: expected a folder or file",
         needs="posix",
     ),
-    BadInput("source: a file of no format", source_is(a_file), "^{source}: no known format"),
+    BadInput("source: a file of no format", source_is(a_file), "^{source}: expected a known format"),
     BadInput(
         "source: an unknown format",
         options("--format", "nonsense"),
         "unknown format 'nonsense': expected auto or one of table",
     ),
-    BadInput("dest: a file", dest_is(a_file), "^{dest}: cannot be written: "),
-    BadInput("dest: below a file", dest_at("plate", FIRST, "out"), "^{dest}: cannot be written: "),
+    BadInput(
+        "dest: a file", dest_is(a_file), "^{dest}: expected a folder as destination, found that it is a file"
+    ),
+    BadInput(
+        "dest: below a file",
+        dest_at("plate", FIRST, "out"),
+        "^{folder}/" + FIRST + ": expected a folder as destination, found that it is a file",
+    ),
     BadInput(
         "dest: a link to nothing",
         dest_is(linked_to("gone/gone")),
@@ -278,8 +286,18 @@ CASES = [
     BadInput(
         "dest: a link to itself", dest_is(linked_to("out")), "^{dest}: cannot be written: ", needs="posix"
     ),
-    BadInput("dest: a named pipe", dest_is(os.mkfifo), "^{dest}: cannot be written: ", needs="posix"),
-    BadInput("dest: /dev/null", dest_at("/dev/null"), "^/dev/null: cannot be written: ", needs="posix"),
+    BadInput(
+        "dest: a named pipe",
+        dest_is(os.mkfifo),
+        "^{dest}: expected a folder as destination, found that it is a device or pipe",
+        needs="posix",
+    ),
+    BadInput(
+        "dest: /dev/null",
+        dest_at("/dev/null"),
+        "^/dev/null: expected a folder as destination, found that it is a device or pipe",
+        needs="posix",
+    ),
     BadInput(
         "source: a name of two lines", called("pla\nte"), rf"pla\\nte/{TILE}: no such file", needs="posix"
     ),

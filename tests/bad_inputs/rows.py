@@ -88,7 +88,7 @@ CASES = [
     BadInput(
         "position: a plane that is missing",
         one_row_less,
-        r"A/01/0, FOV_0 \(c=1 t=0 z=0\): expected a tile, found none",
+        r"A/01/0, FOV_0 \(channel_1, z-plane 0, timepoint 0\): expected a tile, found none",
     ),
     # counts
     BadInput("length: negative", cell("length_x", -16), ROW_2 + f"length_x: {_WHOLE_FROM_1}.*found -16"),
@@ -103,10 +103,10 @@ CASES = [
         "length: 2^31 - 1 px everywhere",
         cells("length_x", 2**31 - 1),
         "A01.*expected an extent of at most",
-        errors=5,
+        errors=2,
     ),
     BadInput(
-        "length: 2^31 - 1 planes", cells("length_z", 2**31 - 1), "A/01/0.*2147483647 z-planes", errors=5
+        "length: 2^31 - 1 planes", cells("length_z", 2**31 - 1), "A/01/0.*2147483647 z-planes", errors=2
     ),
     BadInput("length: a text", cell("length_x", "wide"), ROW_2 + f"length_x: {FINITE}'wide'"),
     BadInput(
@@ -125,7 +125,6 @@ CASES = [
         "page: beyond the file",
         cells("first_page", 7),
         "{folder}/A01_f0_t0_c0_z0.tif: expected 1 plane",
-        errors=4,
     ),
     BadInput(
         "page: negative",

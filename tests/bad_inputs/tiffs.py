@@ -358,7 +358,6 @@ CASES = [
         "tiff: too few pages",
         cells("length_z", 3),
         "c0_z0.tif: expected 3 planes .t 1, c 1, z 3., found 1",
-        errors=4,
     ),
     BadInput(
         "tiff: pages of two shapes",

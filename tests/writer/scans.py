@@ -12,7 +12,8 @@ import tiles2zarr.planning
 from tiles2zarr.models import ChannelInfo, DefaultImageLoader
 from tiles2zarr.runners.local import convert
 from tiles2zarr.sources.naming import wells_of
-from tiles2zarr.sources.planes import Planes, file_loaders, scan_of
+from tiles2zarr.sources.planes import Planes, file_loaders
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -144,12 +144,13 @@ class BigEndian(SeededLoader):
 def test_a_plane_of_another_shape_is_refused_by_name() -> None:
     with pytest.raises(SourceError) as caught:
         reader(WrongShape).read(0)
-    assert "P.zarr/B/03/0, F7 (c=0 z=0 t=0)" in str(caught.value)
+    assert "P.zarr/B/03/0, F7 (C0, z-plane 0, timepoint 0)" in str(caught.value)
     assert "expected 4 x 6 px (height x width), found 4 x 5: correct the tile's lengths" in str(caught.value)
 
 
 def test_a_plane_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(SourceError, match=r"F7 \(c=0 z=0 t=0\).*: cannot be read: Permission denied: check"):
+    message = r"F7 \(C0, z-plane 0, timepoint 0\).*: cannot be read: Permission denied: check"
+    with pytest.raises(SourceError, match=message):
         reader(Unreadable).read(0)
 
 

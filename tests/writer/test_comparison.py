@@ -152,7 +152,7 @@ def test_every_damaged_chunk_is_named_with_its_tile(version: str, tmp_path: Path
         flip(file, len(whole) - 1)
         (found,) = compared(written)
         assert (found.level, found.chunk, found.kind) == (0, key, "different-pixels")
-        assert f"F{field} (c={c} " in str(found.tile)
+        assert f"F{field} (C{c}, " in str(found.tile)
         file.write_bytes(whole)
     assert compared(written) == []
 
@@ -182,7 +182,7 @@ def test_a_missing_chunk_and_one_that_cannot_be_read(version: str, tmp_path: Pat
     second.write_bytes(second.read_bytes()[:20])
     found = compared(written)
     assert [(each.level, each.kind) for each in found] == [(0, "missing-chunk"), (0, "unreadable-chunk")]
-    assert ["F2 (c=0" in str(found[0].tile), "F3 (c=0" in str(found[1].tile)] == [True, True]
+    assert ["F2 (C0" in str(found[0].tile), "F3 (C0" in str(found[1].tile)] == [True, True]
 
 
 @VERSIONS
@@ -195,7 +195,7 @@ def test_swapped_chunks_are_both_named(version: str, tmp_path: Path) -> None:
     last.write_bytes(kept)
     found = compared(written)
     assert [(each.level, each.kind) for each in found] == [(0, "different-pixels")] * 2
-    assert ["F0 (c=0" in str(found[0].tile), "F3 (c=1" in str(found[1].tile)] == [True, True]
+    assert ["F0 (C0" in str(found[0].tile), "F3 (C1" in str(found[1].tile)] == [True, True]
     assert next(each.kind for each in self_checked(written)) == "different-digest"
 
 
@@ -206,7 +206,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     flip(file, 5)
     (found,) = compared(written)
     assert (found.level, found.chunk) == (0, "c/1/0/0")
-    assert "(c=1" in str(found.tile)
+    assert "(C1" in str(found.tile)
 
 
 @VERSIONS

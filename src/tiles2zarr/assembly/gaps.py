@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: More places than this in one image are no layout of a microscope, but a wrong spacing.
 MOST_PLACES = 2**28
+#: Why planes are filled whose file the source names and nobody finds.
+FILE_MISSING = "file missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def find_gaps(
     placed: PlacedImage,
     never: Iterable[PlaneRun],
     declared: Mapping[tuple[str, int, int, int], str],
+    lost: NDArray[np.bool_] | None = None,
 ) -> list[Gap]:
     """Every plane of the image that no tile fills, as runs along z.
 
@@ -89,26 +92,31 @@ def find_gaps(
         placed: the image.
         never: planes that its acquisition never took.
         declared: gaps that the source declares, (field of view, c, t, z) → reason.
+        lost: for each tile whether its file is gone, so that it fills nothing; None: none is.
     """
-    present = _presence(placed)
+    lost = np.zeros(len(placed.image.tiles), bool) if lost is None else lost
+    present = _presence(placed, ~lost)
     if present.all():
         return []
     known = np.zeros(present.shape[1:], bool)  # axes t, c, z
     for run in never:
         known[run.t : run.t + 1, run.c : run.c + 1, run.z_start : run.z_stop] = True
+    gone = _presence(placed, lost)
     gaps = []
     for field, t, c in np.argwhere(~present.all(axis=3)):
         name = placed.fields.names[field]
         for start, stop in _runs(~present[field, t, c]):
-            gaps += _split(name, int(c), int(t), start, stop, known[t, c], declared)
+            missing = Gap(name, int(c), int(t), start, stop, False, "no tile")
+            gaps += _split(missing, gone[field, t, c], known[t, c], declared)
     return gaps
 
 
-def _presence(placed: PlacedImage) -> NDArray[np.bool_]:
-    """Whether a field of view has a plane, axes field, t, c, z."""
+def _presence(placed: PlacedImage, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether some of the tiles have a plane of a field of view, axes field, t, c, z."""
     planes, shape = placed.planes(), placed.shape
+    of = rows[planes.tile]
     present = np.zeros((len(placed.fields), shape.t, shape.c, shape.z), bool)
-    present[placed.field_of_tiles()[planes.tile], planes.t, planes.c, planes.z] = True
+    present[placed.field_of_tiles()[planes.tile[of]], planes.t[of], planes.c[of], planes.z[of]] = True
     return present
 
 
@@ -120,31 +128,30 @@ def _is_regular(taken: NDArray[np.bool_]) -> bool:
 
 
 def _split(
-    name: str,
-    c: int,
-    t: int,
-    start: int,
-    stop: int,
+    run: Gap,
+    gone: NDArray[np.bool_],
     known: NDArray[np.bool_],
     reasons: Mapping[tuple[str, int, int, int], str],
 ) -> list[Gap]:
     """A run cut where its planes are missing for different reasons."""
 
     def why(z: int) -> tuple[bool, str]:
-        declared = reasons.get((name, c, t, z))
+        if gone[z]:
+            return False, FILE_MISSING
+        declared = reasons.get((run.fov_name, run.c, run.t, z))
         if declared is not None:
             return True, declared
         return (
-            (True, "the channel has no such plane in any field of view") if known[z] else (False, "no tile")
+            (True, "the channel has no such plane in any field of view") if known[z] else (False, run.reason)
         )
 
     gaps: list[Gap] = []
-    for z in range(start, stop):
-        reason = why(z)
-        if gaps and (gaps[-1].known, gaps[-1].reason) == reason:
-            gaps[-1] = Gap(name, c, t, gaps[-1].z_start, z + 1, *reason)
+    for z in range(run.z_start, run.z_stop):
+        is_known, reason = why(z)
+        if gaps and (gaps[-1].known, gaps[-1].reason) == (is_known, reason):
+            gaps[-1] = replace(gaps[-1], z_stop=z + 1)
         else:
-            gaps.append(Gap(name, c, t, z, z + 1, *reason))
+            gaps.append(replace(run, z_start=z, z_stop=z + 1, known=is_known, reason=reason))
     return gaps
 
 

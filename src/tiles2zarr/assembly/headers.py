@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiles2zarr.core.tiles import LENGTHS
 from tiles2zarr.errors import Finding, SourceError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     #: Rows with their pixel types, and what is wrong with the others.
     Looked = tuple[list[tuple[int, str]], list[Finding]]
 
-_MOST_LISTED = 20
 # On network file systems opening a file waits more than it works; there threads help. Where files come out of memory
 # or from a fast disk, they only take the interpreter's lock from each other: 8 threads then need twice the CPU of one.
 _THREADS, _WAITS = 8, 3.0
@@ -49,30 +49,45 @@ class Preflight:
     bytes_in: tuple[int, ...]
 
 
-def read_headers(images: Sequence[TiledImage[Any, Any]], resources: Sequence[Any | None]) -> Preflight:
-    """Open every tile's file and compare its header with what the tile says."""
+def read_headers(
+    images: Sequence[TiledImage[Any, Any]],
+    resources: Sequence[Any | None],
+    lost: Sequence[Sequence[int]] | None = None,
+) -> Preflight:
+    """Open every tile's file and compare its header with what the tile says.
+
+    Args:
+        images: their tiles.
+        resources: for each image what the loaders are given.
+        lost: for each image the rows of tiles that nobody looks for; None: there are none.
+    """
+    slices = [
+        _slices(np.delete(np.arange(len(image.tiles)), list(rows)))
+        for image, rows in zip(images, lost or [()] * len(images), strict=True)
+    ]
     parts = [
         (image.tiles, rows, resource)
-        for image, resource in zip(images, resources, strict=True)
-        for rows in _slices(len(image.tiles))
+        for image, own, resource in zip(images, slices, resources, strict=True)
+        for rows in own
     ]
-    findings = Findings()
+    findings: list[Finding] = []
     data_types, sizes = [], []
     looked_at = _look_at(parts)
-    for image, resource in zip(images, resources, strict=True):
+    for image, own, resource in zip(images, slices, resources, strict=True):
         types: Counter[str] = Counter()
         first_of: dict[str, int] = {}
-        for _ in _slices(len(image.tiles)):
+        for _ in own:
             found, noticed = next(looked_at)
-            findings.add(noticed)
+            findings += noticed
             types.update(dtype for _, dtype in found)
             for row, dtype in found:
                 first_of.setdefault(dtype, row)
         data_type, wrong = _data_type(image, types, first_of, resource)
-        findings.add(wrong)
+        findings += wrong
         data_types.append(data_type)
-        sizes.append(image.pixels * np.dtype(data_type or "uint16").itemsize)
-    return Preflight(findings.shortened(), tuple(data_types), tuple(sizes))
+        pixels = sum(_pixels(image.tiles, rows) for rows in own)
+        sizes.append(pixels * np.dtype(data_type or "uint16").itemsize)
+    return Preflight(tuple(findings), tuple(data_types), tuple(sizes))
 
 
 def _look_at(parts: Iterable[Part]) -> Iterator[Looked]:
@@ -89,35 +104,14 @@ def _look_at(parts: Iterable[Part]) -> Iterator[Looked]:
         yield from pool.map(_look, left)
 
 
-def _slices(tiles: int) -> list[NDArray[np.int64]]:
+def _slices(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Rows to be looked at together: few enough hand-overs for a million tiles."""
-    return np.array_split(np.arange(tiles), -(-tiles // _TILES_AT_ONCE))
+    return np.array_split(rows, -(-len(rows) // _TILES_AT_ONCE))
 
 
-class Findings:
-    """Findings of a run, of which only a screenful of each kind is kept."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._kept: list[Finding] = []
-        self._counts: Counter[str] = Counter()
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Take note of some more."""
-        for finding in findings:
-            self._counts[finding.code] += 1
-            if self._counts[finding.code] <= _MOST_LISTED:
-                self._kept.append(finding)
-
-    def shortened(self) -> tuple[Finding, ...]:
-        """Those that were kept, and how many more there are of each kind."""
-        severity = {finding.code: finding.severity for finding in self._kept}
-        more = (
-            Finding(severity[code], code, "the run", f"{count - _MOST_LISTED} more findings like these")
-            for code, count in self._counts.items()
-            if count > _MOST_LISTED
-        )
-        return (*self._kept, *more)
+def _pixels(tiles: Tiles, rows: NDArray[np.int64]) -> int:
+    lengths = (getattr(tiles, name)[rows] for name in LENGTHS)
+    return int(np.prod(list(lengths), axis=0).sum())
 
 
 def _look(part: Part) -> Looked:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiles2zarr.assembly.gaps import MOST_PLACES, count_places
+from tiles2zarr.assembly.gaps import FILE_MISSING, MOST_PLACES, count_places
+from tiles2zarr.core.plane_words import place_in_words
 from tiles2zarr.errors import Finding
 from tiles2zarr.models import AXES, ImageInPlate
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # No microscope's stage travels further than this, µm; a plate is 128 mm long.
 _LARGEST_EXTENT = 5e5
-_MOST_LISTED = 20
 
 
 def check_structure(placed: PlacedImage, resource: Any | None) -> list[Finding]:
@@ -46,47 +46,52 @@ def uneven_extents(images: Sequence[PlacedImage]) -> Iterator[Finding]:
     for placed in images:
         if isinstance(placed.image.collection, ImageInPlate):
             together.setdefault(placed.image.collection.projection, []).append(placed)
-    for axis, noun in (("t", "timepoints"), ("z", "z-planes")):
+    for axis, noun in (("t", "timepoint"), ("z", "z-plane")):
         for wells in together.values():
             most = max(getattr(placed.shape, axis) for placed in wells)
             for placed in wells:
                 length = getattr(placed.shape, axis)
                 if length < most:
-                    message = f"found {length} {noun}, other images of the acquisition have {most}: check for losses"
+                    message = (
+                        f"found {_counted(length, noun)}, other images of the acquisition have {most}: "
+                        "check for losses"
+                    )
                     yield Finding("warning", "uneven-extent", placed.image.path, message)
 
 
 def gap_findings(placed: PlacedImage, gaps: list[Gap], *, fill: bool) -> list[Finding]:
-    """Lost planes as errors (warnings when they are to be filled), known gaps as one line of information."""
-    lost = [gap for gap in gaps if not gap.known]
+    """Lost planes as errors (warnings when they are to be filled), known gaps as one line of information.
+
+    Planes whose file is missing are not told: the file is.
+    """
+    remedy = (
+        "; filled and recorded in the gaps table"
+        if fill
+        else ", or set missing_tiles to Fill to fill and record it"
+    )
     findings = [
         Finding(
             "warning" if fill else "error",
             "missing-plane",
-            f"{placed.image.path}, {gap.fov_name} (c={gap.c} t={gap.t} z={_planes(gap)})",
-            "expected a tile, found none: find its file"
-            + (
-                ", or set missing_tiles to Fill to fill and record it"
-                if not fill
-                else "; filled and recorded in the gaps table"
-            ),
+            f"{placed.image.path}, {gap.fov_name} ({_place(placed, gap)})",
+            f"expected a tile, found none: find its file{remedy}",
         )
-        for gap in lost[:_MOST_LISTED]
+        for gap in gaps
+        if not gap.known and gap.reason != FILE_MISSING
     ]
-    if len(lost) > _MOST_LISTED:
-        message = f"{len(lost) - _MOST_LISTED} more gaps like these"
-        findings.append(Finding(findings[0].severity, "missing-plane", placed.image.path, message))
     known = [gap for gap in gaps if gap.known]
     if known:
         planes = sum(gap.z_stop - gap.z_start for gap in known)
+        were = "plane was" if planes == 1 else "planes were"
         reasons = ", ".join(dict.fromkeys(gap.reason for gap in known))
-        message = f"{planes} planes were never acquired ({reasons}); filled and recorded in the gaps table"
+        message = f"{planes} {were} never acquired ({reasons}); filled and recorded in the gaps table"
         findings.append(Finding("info", "known-gap", placed.image.path, message))
     return findings
 
 
-def _planes(gap: Gap) -> str:
-    return str(gap.z_start) if gap.z_stop - gap.z_start == 1 else f"{gap.z_start}..{gap.z_stop - 1}"
+def _place(placed: PlacedImage, gap: Gap) -> str:
+    z = (gap.z_start, gap.z_stop - 1)
+    return place_in_words(placed.image.details.channels, (gap.c, gap.c), z, (gap.t, gap.t))
 
 
 def _extent(placed: PlacedImage) -> Iterator[Finding]:
@@ -100,13 +105,19 @@ def _extent(placed: PlacedImage) -> Iterator[Finding]:
                 f"expected an extent of at most {_LARGEST_EXTENT / 1e6:g} m, found {length * step / 1e6:.4g} m "
                 f"({length} px of {step:g} µm) along {axis}: correct the position or the pixel size"
             )
-            yield Finding("error", "implausible-extent", image.tiles.describe(tile), message)
+            yield Finding("error", "implausible-extent", placed.describe(tile), message)
     if count_places(placed) > MOST_PLACES:
         message = (
-            f"expected z and t steps that fit the tiles, found {shape.t} timepoints and {shape.z} z-planes "
-            f"for {len(image.tiles)} tiles: correct z_spacing ({size['z']:g} µm) or t_spacing ({size['t']:g} s)"
+            f"expected z and t steps that fit the tiles, found "
+            f"{_counted(shape.t, 'timepoint')} and {_counted(shape.z, 'z-plane')} "
+            f"for {_counted(len(image.tiles), 'tile')}: "
+            f"correct z_spacing ({size['z']:g} µm) or t_spacing ({size['t']:g} s)"
         )
         yield Finding("error", "implausible-extent", image.path, message)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _axes(placed: PlacedImage) -> Iterator[Finding]:
@@ -129,7 +140,7 @@ def _channels(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
             f"expected a channel index from 0 to {len(channels) - 1} ({names}), found {index}: "
             "correct start_c or name the channel"
         )
-        yield Finding("error", "unknown-channel", tiles.describe(int(beyond[0]), resource), message)
+        yield Finding("error", "unknown-channel", placed.describe(int(beyond[0]), resource), message)
     labels = [channel.channel_label for channel in channels]
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
@@ -145,21 +156,14 @@ def _duplicates(placed: PlacedImage, resource: Any | None) -> Iterator[Finding]:
     same_field = _repeated(tiles.fov[planes.tile], planes.t, planes.c, planes.z)
     same_place = _repeated(placed.y[planes.tile], placed.x[planes.tile], planes.t, planes.c, planes.z)
     pairs = dict.fromkeys((int(planes.tile[a]), int(planes.tile[b])) for a, b in (*same_field, *same_place))
-    for first, second in list(pairs)[:_MOST_LISTED]:
+    for first, second in pairs:
         message = (
-            f"expected one tile in this place, found a second one, {tiles.describe(second, resource)}: "
+            f"expected one tile in this place, found a second one, {placed.describe(second, resource)}: "
             "remove one, or correct its field of view, channel, z or t (at z_spacing "
             f"{placed.image.pixel_size['z']:g} µm and t_spacing {placed.image.pixel_size['t']:g} s both are z-plane "
             f"{placed.z[first]} of timepoint {placed.t[first]})"
         )
-        yield Finding("error", "duplicate-place", tiles.describe(first, resource), message)
-    if len(pairs) > _MOST_LISTED:
-        yield Finding(
-            "error",
-            "duplicate-place",
-            placed.image.path,
-            f"{len(pairs) - _MOST_LISTED} more pairs like these",
-        )
+        yield Finding("error", "duplicate-place", placed.describe(first, resource), message)
 
 
 def _repeated(*columns: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -183,4 +187,4 @@ def _uneven_fields(placed: PlacedImage, resource: Any | None) -> Iterator[Findin
             f"expected {expected} px (height x width) as its field of view's other tiles, "
             f"found {tiles.length_y[row]} x {tiles.length_x[row]}: give it a field of view of its own"
         )
-        yield Finding("error", "wrong-shape", tiles.describe(row, resource), message)
+        yield Finding("error", "wrong-shape", placed.describe(row, resource), message)

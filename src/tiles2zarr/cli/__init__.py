@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from tiles2zarr.cli.converting import convert, demo
+from tiles2zarr.cli.findings import print_findings
 from tiles2zarr.cli.looking import formats, inspect, validate
-from tiles2zarr.cli.output import print_findings
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
 DONE, REFUSED = 0, 2

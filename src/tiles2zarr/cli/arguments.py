@@ -30,7 +30,7 @@ PlateNameOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Name of the plate. [dim]Default: what the source says, else the folder's name.[/dim]",
+        help="Name of the plate. [dim]Default: the folder's name.[/dim]",
         show_default=False,
     ),
 ]

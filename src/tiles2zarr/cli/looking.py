@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,8 +23,9 @@ from tiles2zarr.cli.arguments import (
     SetOption,
     SourceArgument,
 )
+from tiles2zarr.cli.findings import print_findings
 from tiles2zarr.cli.options import read_options
-from tiles2zarr.cli.output import counted, print_findings, print_json, refusals, wide_console
+from tiles2zarr.cli.output import counted, print_json, refusals, wide_console
 from tiles2zarr.models import OverwriteMode
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 CLEAN, HAS_ERRORS = 0, 1
 _MOST_IMAGES = _MOST_DIFFERENCES = 20
+# Pixel sizes that differ by less are one number.
+_ALIKE = 1e-3
 
 PlannedDestOption = Annotated[
     Path | None,
@@ -158,10 +162,11 @@ def formats(as_json: JsonOption = False) -> None:
 def _print_inspection(inspection: Inspection, console: Console) -> None:
     document = inspection.document()
     images = document["images"]
-    names = ("image", "axes", "shape", "type", "pixel µm", "channels", "fields", "tiles", "gaps", "MB")
+    rows = [_cells(image) for image in images[:_MOST_IMAGES]]
+    names = [name for name in rows[0] if any(row[name] for row in rows)]
     table = Table(*names, box=None, pad_edge=False, header_style="bold")
-    for image in images[:_MOST_IMAGES]:
-        table.add_row(*_cells(image))
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     console.print(f"format: {inspection.format}; {counted(len(images), 'image')}", highlight=False)
     console.print(table)
     if len(images) > _MOST_IMAGES:
@@ -174,6 +179,8 @@ def _print_inspection(inspection: Inspection, console: Console) -> None:
         count = sum(image["existing"] == existing for image in images)
         if count:
             console.print(f"{count} of {counted(len(images), 'image')} {meaning}", highlight=False)
+    if inspection.has_errors and not all(image["cost"]["files_out"] for image in images):
+        return  # nobody knows what would be written
     cost = document["cost"]
     room = f"; {cost['bytes_free'] / 1e9:.1f} GB free" if cost["bytes_free"] is not None else ""
     console.print(
@@ -224,17 +231,22 @@ def _say(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True)
 
 
-def _cells(image: dict[str, Any]) -> tuple[str, ...]:
-    size = image["pixel_size"]
-    return (
-        image["path"],
-        image["axes"],
-        " x ".join(map(str, image["shape"])) if image["shape"] is not None else "?",
-        image["dtype"] or "?",
-        f"{size['x']:g}" if size["x"] == size["y"] else f"{size['x']:g} x {size['y']:g}",
-        ", ".join(channel["label"] for channel in image["channels"]),
-        str(len(image["fovs"])),
-        str(image["tiles"]),
-        str(image["gaps"]),
-        f"{image['cost']['bytes_out'] / 1e6:.1f}",
-    )
+def _cells(image: dict[str, Any]) -> dict[str, str]:
+    """What is said of an image by column; columns that are empty for all images are left out."""
+    size, shape = image["pixel_size"], image["shape"]
+    lengths = dict(zip(image["axes"], shape, strict=True)) if shape is not None else {}
+    is_square = math.isclose(size["x"], size["y"], rel_tol=_ALIKE)
+    return {
+        "image": image["path"],
+        "axes": image["axes"],
+        "shape": " x ".join(map(str, shape)) if shape is not None else "?",
+        "type": image["dtype"] or "?",
+        "pixel µm": f"{size['x']:g}" if is_square else f"{size['x']:g} x {size['y']:g}",
+        "z µm": f"{size['z']:g}" if lengths.get("z", 1) > 1 else "",
+        "t s": f"{size['t']:g}" if lengths.get("t", 1) > 1 else "",
+        "channels": ", ".join(channel["label"] for channel in image["channels"]),
+        "fields": str(len(image["fovs"])),
+        "tiles": str(image["tiles"]),
+        "gaps": str(image["gaps"]),
+        "MB": f"{image['cost']['bytes_out'] / 1e6:.1f}" if image["cost"]["files_out"] else "?",
+    }

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from tiles2zarr.cli.findings import print_findings
 from tiles2zarr.errors import PreflightError, Tiles2ZarrError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from tiles2zarr.errors import Finding
     from tiles2zarr.runners.report import ConversionReport
 
 _WIDTH = 240
@@ -67,16 +67,6 @@ def counted(number: int, noun: str) -> str:
     ('1 image', '2 images')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """One line for each finding."""
-    colors = {"error": "red", "warning": "yellow", "info": "cyan"}
-    for finding in findings:
-        text = escape(f"{finding.where}: {finding.message}")
-        console.print(
-            f"[{colors[finding.severity]}]{finding.severity}[/]: {text}", highlight=False, soft_wrap=True
-        )
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.converter import Acquisition, compare
@@ -16,17 +16,49 @@ from tiles2zarr.errors import (
 )
 from tiles2zarr.existing_images import files_changed_since, some
 from tiles2zarr.inspection.differences import ImageDifference, listed_otherwise, of_image
-from tiles2zarr.models import OverwriteMode
+from tiles2zarr.models import ImageInPlate, OverwriteMode
 from tiles2zarr.models.documents import options_of
 from tiles2zarr.planning import jobs_of
 from tiles2zarr.writer.groups import read_ngff
 from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tiles2zarr.core.job import ImageJob
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the source makes with the options of a record.
+
+    Attributes:
+        jobs: by the path of their image below the destination.
+        left_out: paths of images that it names and has no file of.
+        roots: folders of its plates by their path below the destination, of "" the destination itself. Plates may
+            have been moved, renamed or copied.
+    """
+
+    jobs: Mapping[str, ImageJob]
+    left_out: tuple[str, ...]
+    roots: dict[str, dict[Path, None]] = field(default_factory=dict)
+
+    @property
+    def plates(self) -> list[str]:
+        """The plates that it makes, by their path below the destination."""
+        return list(dict.fromkeys(_plate_path(job) for job in self.jobs.values() if job.is_in_plate))
+
+    def expected(self) -> Iterator[Path]:
+        """Every image that should be there, as far as anybody knows where."""
+        beside = {root.parent: None for plate, roots in self.roots.items() if plate for root in roots}
+        destinations = self.roots.get("") or beside
+        plates = self.plates
+        for path in (*self.jobs, *self.left_out):
+            plate = next((each for each in plates if path.startswith(f"{each}/")), "")
+            roots = self.roots.get(plate) if plate else None
+            for root in roots or destinations:
+                yield root / (path.removeprefix(f"{plate}/") if roots else path)
 
 
 class SourceComparison:
@@ -47,8 +79,7 @@ class SourceComparison:
         self._acquisition_id = acquisition_id
         self._allow_outside = allow_outside
         self._runtime = {"memory_limit_gib": memory_limit_gib, "verify": True}
-        self._jobs: dict[str, dict[str, ImageJob]] = {}
-        self._expected: dict[Path, set[str]] = {}
+        self._runs: dict[str, _Run] = {}
         self._compared: set[Path] = set()
         self._unscanned: SourceError | None = None
         self.differences: list[ImageDifference] = []
@@ -71,7 +102,7 @@ class SourceComparison:
         elif self._acquisition_id in (None, record["acquisition"]):
             plate = _plate_of(image)
             try:
-                jobs = self._jobs_of(plate, record)
+                run = self._run_of(plate, record)
             except Tiles2ZarrError as error:
                 if isinstance(error, SourceError) and not isinstance(error, UnknownFormatError):
                     self._unscanned = error
@@ -80,7 +111,7 @@ class SourceComparison:
                     f"expected the source of its record, found another ({error}): give its own source",
                 )
             else:
-                self._add(image, plate, record, jobs)
+                self._add(image, plate, record, run)
 
     def finish(self, store: Path) -> None:
         """Note the images that the source makes, and that the store lacks; to be called last.
@@ -90,24 +121,21 @@ class SourceComparison:
         """
         if self._unscanned is not None and not self._compared:
             raise self._unscanned
-        for root, paths in self._expected.items():
-            for image in sorted(root / path for path in paths):
-                if store in (image, *image.parents) and image not in self._compared:
-                    self.differences.append(ImageDifference(str(image), None, None, None, "missing-image"))
+        expected = {image for run in self._runs.values() for image in run.expected()}
+        for image in sorted(expected - self._compared):
+            if store in (image, *image.parents):
+                self.differences.append(ImageDifference(str(image), None, None, None, "missing-image"))
 
-    def _add(
-        self, image: Path, plate: Path | None, record: Mapping[str, Any], jobs: Mapping[str, ImageJob]
-    ) -> None:
-        root, path = _place(image, plate, jobs)
+    def _add(self, image: Path, plate: Path | None, record: Mapping[str, Any], run: _Run) -> None:
+        path = _path_in(run, image, plate)
         if path is None:
             self._refuse(
                 image,
                 "expected an image that the source makes, found one that it does not: give its own source",
             )
             return
-        self._expected.setdefault(root, set()).update(jobs)
         self._compared.add(image)
-        job = replace(jobs[path], zarr_url=str(image))
+        job = replace(run.jobs[path], zarr_url=str(image))
         self._note_changes(job, record)
         try:
             self.differences += listed_otherwise(image)
@@ -128,25 +156,26 @@ class SourceComparison:
     def _refuse(self, image: Path, message: str) -> None:
         self.findings.append(Finding("error", "unknown-image", str(image), message))
 
-    def _jobs_of(self, plate: Path | None, record: Mapping[str, Any]) -> dict[str, ImageJob]:
-        """The jobs of all images that the source makes with the options of a record.
-
-        By path: below the plate for those of a plate, below the destination for others.
-        """
-        key = repr((plate, record["acquisition"], record["format"], record["options"]))
-        if key not in self._jobs:
+    def _run_of(self, plate: Path | None, record: Mapping[str, Any]) -> _Run:
+        """What the source makes when it is asked for what the run of a record asked it for."""
+        asked = record.get("plate_name")
+        if "plate_name" not in record and plate is not None:
+            asked = plate.name.removesuffix(".zarr")
+        key = repr((asked, record["acquisition"], record["format"], record["options"]))
+        if key not in self._runs:
             acquisition = Acquisition(
                 self._source,
                 record["format"],
-                plate.name.removesuffix(".zarr") if plate is not None else None,
+                asked,
                 record["acquisition"],
                 allow_outside=self._allow_outside,
             )
             options = options_of({**self._without_lost_table(record["options"]), "runtime": self._runtime})
-            jobs, _ = jobs_of(acquisition, None, options, OverwriteMode.EXTEND)
-            paths = (job.image.path if plate is None else job.image.path.partition("/")[2] for job in jobs)
-            self._jobs[key] = dict(zip(paths, jobs, strict=True))
-        return self._jobs[key]
+            scanned = jobs_of(acquisition, None, options, OverwriteMode.EXTEND)
+            # Planes whose file is lost are compared with black ones, as the run filled them.
+            self.findings += [finding for finding in scanned.findings if finding.code == "missing-file"]
+            self._runs[key] = _Run({job.image.path: job for job in scanned.jobs}, scanned.left_out)
+        return self._runs[key]
 
     def _without_lost_table(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Recorded options, without a condition table that is not beside the source: no pixel depends on it."""
@@ -165,16 +194,28 @@ def _plate_of(image: Path) -> Path | None:
         return None
 
 
-def _place(image: Path, plate: Path | None, jobs: Mapping[str, ImageJob]) -> tuple[Path, str | None]:
-    """The folder that the paths of jobs begin in, and the image's own path; None where no job is for it.
+def _plate_path(job: ImageJob) -> str:
+    collection = job.image.collection
+    return collection.plate_path if isinstance(collection, ImageInPlate) else ""
 
-    Nobody knows where the destination of an image of its own began, so the longest path that fits is taken.
+
+def _path_in(run: _Run, image: Path, plate: Path | None) -> str | None:
+    """The path that a run gives an image; None where it makes no such image.
+
+    Of a plate that was renamed only what lies in it tells, and nobody knows where the destination of an image of its
+    own began, so the longest path that fits is taken.
     """
     if plate is not None:
-        path = image.relative_to(plate).as_posix()
-        return plate, path if path in jobs else None
+        inner = image.relative_to(plate).as_posix()
+        plates = sorted(run.plates, key=lambda each: each.rpartition("/")[2] != plate.name)
+        for each in plates:
+            if f"{each}/{inner}" in run.jobs:
+                run.roots.setdefault(each, {})[plate] = None
+                return f"{each}/{inner}"
+        return None
     for root in reversed(image.parents):
         path = image.relative_to(root).as_posix()
-        if path in jobs:
-            return root, path
-    return image.parent, None
+        if path in run.jobs and not run.jobs[path].is_in_plate:
+            run.roots.setdefault("", {})[root] = None
+            return path
+    return None

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from tiles2zarr.errors import Finding, OutputError
 from tiles2zarr.writer import groups
 from tiles2zarr.writer.groups import group_version, read_ngff
-from tiles2zarr.writer.ome_document import FILE, FOLDER, read_document
+from tiles2zarr.writer.ome_document import CREATOR, FILE, FOLDER, read_document
 from tiles2zarr.writer.plate import completion_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from xml.etree.ElementTree import Element
 
     from tiles2zarr.errors import Severity
     from tiles2zarr.writer.groups import NgffVersion
@@ -103,7 +104,7 @@ class Survey:
 
     def _plate(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         self._left_behind(folder)
-        self._ome(folder)
+        self._described(folder, self._ome(folder))
         models = _models(version)
         if not self._conforms(folder, lambda: models.hcs.HCSAttrs.model_validate(ngff)):
             return
@@ -138,21 +139,40 @@ class Survey:
         if (folder / "labels").is_dir():
             self._look(folder / "labels", "labels")
 
-    def _ome(self, parent: Path) -> None:
+    def _ome(self, parent: Path) -> Element | None:
         """The OME-XML of a plate or an image, where it has one, is such a document; ome-types reads it."""
         folder = parent / FOLDER
         if not folder.is_dir():
-            return
+            return None
         for place, _, _ in os.walk(folder):
             self._left_behind(Path(place))
         file = folder / FILE
         if file.exists():
             try:
-                read_document(file)
+                root = read_document(file)
             except OutputError as error:
                 self.findings.append(Finding.of("not-conforming", error))
             else:
                 self._conforms(file, partial(_understood, file))
+                return root
+        return None
+
+    def _described(self, plate: Path, document: Element | None) -> None:
+        """Images that the OME-XML of a plate describes, and that are not there: the run that was to write them failed.
+
+        What other programs call images may be anything.
+        """
+        if document is None or document.get("Creator") != CREATOR:
+            return
+        names = [image.get("Name", "") for image in document.iterfind("Image")]
+        absent = [name for name in names if group_version(plate / name) is None]
+        if absent:
+            named, them = f"{len(absent)} images that are", "them"
+            if len(absent) == 1:
+                named, them = "1 image that is", "it"
+            shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+            message = f"describes {named} not in the plate ({shown}): {_AGAIN} to have {them}"
+            self.findings.append(Finding("info", "left-behind", str(plate / FOLDER / FILE), message))
 
     def _labels(self, folder: Path, version: NgffVersion, ngff: Mapping[str, Any]) -> None:
         models = _models(version)

@@ -50,7 +50,7 @@ class Inspection:
         """The inspection as ``--json`` prints it."""
         return {
             "format": self.format,
-            "images": [_image(planned) for planned in self.plan.images],
+            "images": [_image(planned) for planned in sorted(self.plan.images, key=_in_plate_order)],
             "findings": [finding.as_dict() for finding in self.findings],
             "cost": cost(self.plan),
         }
@@ -72,7 +72,7 @@ def inspect(
     Args:
         source: the folder or file that the instrument left behind.
         format: name of the source's format; ``auto`` finds it out.
-        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        plate_name: name of the plate; None: the folder's name made valid.
         acquisition_id: 0-based number of the run of the instrument.
         options: how it would be converted.
         dest: where it would go: what is there already, and the room on its disk, are looked at, too.
@@ -105,6 +105,15 @@ def cost(plan: Plan) -> dict[str, float | None]:
     }
 
 
+def _in_plate_order(planned: PlannedImage) -> tuple[str, int, str, int, str]:
+    """By plate, row, column and name; images of their own by their path, before the plates."""
+    image = planned.job.image
+    place = image.collection
+    if not isinstance(place, ImageInPlate):
+        return "", 0, "", 0, image.path
+    return place.plate_path, len(place.row), place.row, int(place.column), image.path
+
+
 def _image_cost(planned: PlannedImage) -> dict[str, float]:
     layout = planned.layout
     return {
@@ -131,11 +140,16 @@ def _image(planned: PlannedImage) -> dict[str, Any]:
         "dtype": image.data_type,
         "pixel_size": {axis: size[axis] for axis in ("x", "y", "z", "t")},
         "channels": [
-            {"label": channel.channel_label, "wavelength_id": channel.wavelength_id, "color": channel.color}
+            {
+                "label": channel.channel_label,
+                "wavelength_id": channel.wavelength_id,
+                "color": channel.color,
+                "z_offset": channel.z_offset,
+            }
             for channel in image.channels
         ],
         "fovs": _fields(planned),
-        "tiles": len(image.tiles),
+        "tiles": len(planned.job.present.tiles),
         "gaps": sum(gap.z_stop - gap.z_start for gap in planned.gaps),
         "cost": _image_cost(planned),
         "existing": planned.existing,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiles2zarr.errors import Finding, OptionsError
+from tiles2zarr.errors import Finding, OptionsError, errors_first
 from tiles2zarr.inspection.against_source import SourceComparison
 from tiles2zarr.inspection.conformance import Survey
 from tiles2zarr.inspection.differences import ImageDifference, listed_otherwise, of_image
@@ -102,7 +102,12 @@ def validate(
     if against is None:
         differences, findings, checked = _against_themselves(found, memory_limit_gib, looking_at)
         return Validation(
-            found.conforms, None, differences, (*found.findings, *findings), len(found.images), checked
+            found.conforms,
+            None,
+            differences,
+            errors_first((*found.findings, *findings)),
+            len(found.images),
+            checked,
         )
     source = SourceComparison(Path(os.path.abspath(against)), acquisition_id, allow_outside, memory_limit_gib)
     for image in found.images:
@@ -119,7 +124,7 @@ def validate(
         found.conforms,
         is_whole and not source.differences,
         tuple(source.differences),
-        (*found.findings, *source.findings),
+        errors_first((*found.findings, *source.findings)),
         len(found.images),
         source.compared,
     )

@@ -56,7 +56,7 @@ def convert(
         source: the folder or file that the instrument left behind.
         dest: the folder that gets the plate or the images.
         format: name of the source's format; ``auto`` finds it out.
-        plate_name: name of the plate; None: what the source says, else the folder's name made valid.
+        plate_name: name of the plate; None: the folder's name made valid.
         acquisition_id: 0-based number of the run of the instrument.
         mode: what to do about images that are there already.
         options: how to convert; a mapping is an options document.
@@ -89,6 +89,7 @@ def convert(
         "source": str(path),
         "destination": str(zarr_dir),
         "format": planned.images[0].job.format,
+        "plate_name": plate_name,
         "acquisition_id": acquisition_id,
         "mode": planned.mode.value,
         "options": planned.options.model_dump(mode="json"),
@@ -148,7 +149,9 @@ def _convert(job: ImageJob, share: int, advanced: Any) -> ImageResult:
     except Tiles2ZarrError as error:
         seconds = round(time.monotonic() - started, 3)
         verified = False if isinstance(error, VerificationError) else None
-        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, seconds, verified, str(error))
+        return ImageResult(
+            job.zarr_url, "failed", len(job.present.tiles), 0, 0, seconds, verified, str(error)
+        )
 
 
 class _Stopped(BaseException):
@@ -214,7 +217,7 @@ def _outcome(future: Future[ImageResult], job: ImageJob) -> ImageResult:
             f"{job.image.path}: a worker process died (killed, or out of memory): "
             "use fewer workers, then run again with mode Extend"
         )
-        return ImageResult(job.zarr_url, "failed", len(job.image.tiles), 0, 0, 0.0, error=error)
+        return ImageResult(job.zarr_url, "failed", len(job.present.tiles), 0, 0, 0.0, error=error)
 
 
 def _with_share(job: ImageJob, workers: int) -> ImageJob:

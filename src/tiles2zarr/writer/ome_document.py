@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The group of a plate or an image that holds what is not NGFF, as bioformats2raw has it, too.
 FOLDER = "OME"
 FILE = "METADATA.ome.xml"
-_CREATOR = "tiles2zarr"
+CREATOR = "tiles2zarr"
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _PLACE = re.compile(r"([A-Z]{1,2})/0*([0-9]+)/([0-9]+)([a-z]*)([0-9]*)")
 
@@ -92,7 +92,7 @@ def rendered(images: Iterable[OmeImage], plate: str | None = None) -> bytes:
             "xmlns": _SCHEMA,
             "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
             "xsi:schemaLocation": f"{_SCHEMA} {_SCHEMA}/ome.xsd",
-            "Creator": _CREATOR,
+            "Creator": CREATOR,
         },
     )
     if plate is not None:
@@ -145,7 +145,7 @@ def _images_of(file: Path) -> list[OmeImage]:
     if not file.exists():
         return []
     root = read_document(file)
-    if root.get("Creator") != _CREATOR:
+    if root.get("Creator") != CREATOR:
         msg = (
             f"{file}: expected OME-XML of tiles2zarr, found that of {str(root.get('Creator'))[:80]!r}: "
             "move it away, or choose another plate name"

@@ -112,7 +112,7 @@ class PlaneReader:
             resource: what the tiles' loaders are given.
             cache_bytes: how much may be kept for units still to come.
         """
-        self._tiles = placed.image.tiles
+        self._placed, self._tiles = placed, placed.image.tiles
         self._planes = coverage.planes
         self._uses = coverage.uses
         self._dtype = np.dtype(dtype)
@@ -184,7 +184,7 @@ class PlaneReader:
 
     def describe(self, tile: int) -> str:
         """A tile in a message: field of view, place and file."""
-        return self._tiles.describe(tile, self._resource)
+        return self._placed.describe(tile, self._resource)
 
 
 class DecodedCache:
