@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import imagecodecs
 import numpy as np
 
 from tests.simulators.truth import plane
+from tiles2zarr.sources.timestamps import posix
+from tiles2zarr.sources.xml import parse_xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +162,10 @@ class Plate:
             if key in self.broken:
                 file.write_bytes(b"II*\0\x08\0\0\0")
                 continue
-            file.write_bytes(tiff(self.pixels(shot), self.description(shot) if self.described else ""))
+            if self.suffix == ".png":
+                file.write_bytes(picture(self.pixels(shot)))
+            else:
+                file.write_bytes(tiff(self.pixels(shot), self.description(shot) if self.described else ""))
             if self.thumbs:
                 name = file.name.split(".")[0]
                 name = f"{name[:-36]}_thumb{name[-36:]}" if self.layout == "database" else f"{name}_thumb"
@@ -297,6 +303,36 @@ class Plate:
             b'"UniquePlateIdentifier", "6f0ba473-d18a-4a31-8db8-e2087bc78145"\r\n"EndFile"\r\n',
         ]
         return b"\r\n".join(lines)
+
+
+def picture(pixels: NDArray[Any]) -> bytes:
+    """A PNG of the pixels, in which nothing is said of them."""
+    data: bytes = imagecodecs.png_encode(pixels)
+    return data
+
+
+def read_by_an_xml_parser(text: str) -> dict[str, object]:
+    """What the metadata of a plane say, by attribute of `PlaneInfo`, as an XML parser reads them."""
+    said = {
+        element.attrib["id"]: element.attrib["value"]
+        for element in parse_xml(text, "test").iter()
+        if element.tag in ("prop", "custom-prop")
+    }
+    return {
+        "x": float(said["stage-position-x"]),
+        "y": float(said["stage-position-y"]),
+        "focus": float(said["z-position"]),
+        "guid": said["plane-guid"],
+        "projection": said.get("Z Projection Method", ""),
+        "z_step": int(said["Z Step"]) if "Z Step" in said else None,
+        "timepoint": int(said["Timepoint"]) if "Timepoint" in said else None,
+        "calibration": (
+            float(said["spatial-calibration-x"]),
+            float(said["spatial-calibration-y"]),
+            said["spatial-calibration-units"],
+        ),
+        "acquired": posix(said["acquisition-time-local"]),
+    }
 
 
 def _row(well: str) -> int:

@@ -1,4 +1,4 @@
-"""TIFFs as MetaMorph wrote them before it had XML: what is known of a plane stands in tags of its own (UIC1 to UIC4)."""
+"""TIFFs as MetaMorph wrote them before it had XML: what it knew of a plane stands in its own tags, UIC1 to UIC4."""
 
 from __future__ import annotations
 

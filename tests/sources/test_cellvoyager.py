@@ -13,8 +13,8 @@ import zarr
 import tiles2zarr
 from tests.simulators.truth import convert, fields_of, scale_of
 from tests.simulators.yokogawa import DAPI, GFP, START, Channel, Measurement, failed
-from tiles2zarr.errors import SourceError, UnknownFormatError
-from tiles2zarr.models import AcquisitionOptions
+from tiles2zarr.errors import OptionsError, SourceError, UnknownFormatError
+from tiles2zarr.models import AcquisitionOptions, ChannelInfo
 from tiles2zarr.sources import detect_source
 from tiles2zarr.sources.base import KnownGap, Scan, ScanRequest
 from tiles2zarr.sources.cellvoyager import CellVoyagerSource
@@ -283,6 +283,33 @@ def test_wells_taken_with_other_channels_have_only_these(
         np.testing.assert_array_equal(fields_of(tmp_path / "out" / image)["FOV_2"], expected)
 
 
+def test_options_name_the_channels_of_all_wells_in_one_order(tmp_path: Path) -> None:
+    cy5 = Channel(5, 3, "Cy5", "BP676/29")
+    source = Measurement(channels=(DAPI, GFP, cy5), unused=(), has_pixels=False).write(tmp_path)
+    with_channels(source, {"B03": (1, "13"), "C04": (1, "15")})
+
+    def labels(**options: Any) -> list[list[str]]:
+        details = scan(source, **options).tiles.all_details
+        return [[channel.channel_label for channel in one.channels or ()] for one in details]
+
+    assert labels() == [["DAPI", "GFP"], ["DAPI", "Cy5"]]
+    named = AcquisitionOptions(channels=tuple(ChannelInfo(channel_label=name) for name in "abc"))
+    assert labels(options=named) == [["a", "b"], ["a", "c"]]
+    too_few = AcquisitionOptions(channels=tuple(ChannelInfo(channel_label=name) for name in "ab"))
+    with pytest.raises(OptionsError, match=r"expected 3 channels \(DAPI, GFP, Cy5\), found 2"):
+        scan(source, options=too_few)
+
+
+def test_stacks_that_begin_late_are_said_and_projections_are_none(tmp_path: Path) -> None:
+    source = Measurement(has_pixels=False).write(tmp_path)
+    mlf = source / "MeasurementData.mlf"
+    lines = mlf.read_text(encoding="utf-8-sig").splitlines()
+    mlf.write_text("\n".join(line for line in lines if 'ZIndex="1"' not in line))
+    (finding,) = scan(source).findings
+    assert (finding.severity, finding.code) == ("warning", "not-imaged")
+    assert "expected z-planes from number 1 on, found none below 2" in finding.message
+
+
 def test_a_well_that_lost_a_channel_of_its_timeline_lacks_it(tmp_path: Path) -> None:
     source = with_channels(Measurement().write(tmp_path / "plate"), {"B03": (1, "13"), "C04": (1, "3")})
     lost = [finding for finding in tiles2zarr.inspect(source).findings if finding.severity == "error"]
@@ -534,6 +561,12 @@ def test_an_error_in_a_well_with_images_is_a_known_gap_of_what_lacks_there(tmp_p
     check_pixels(measurement, tmp_path / "out", convert(source, tmp_path / "out"))
 
 
+def test_an_error_without_a_text_has_a_reason_all_the_same(tmp_path: Path) -> None:
+    without = frozenset({("B03", 2, 3, z, 0) for z in (0, 1)})
+    source = Measurement(without=without, errors=(failed("B03", ""),), has_pixels=False).write(tmp_path)
+    assert {gap.reason for gap in scan(source).known_gaps} == {"an error without a name"}
+
+
 def test_an_error_of_a_field_and_channel_speaks_of_them_alone(tmp_path: Path) -> None:
     without = frozenset({("B03", 1, 1, 0, 0), ("B03", 2, 1, 0, 0)})
     error = failed("B03", FieldIndex=2, Ch=1, ZIndex=1)
@@ -553,7 +586,9 @@ def test_errors_of_wells_without_images_are_only_told(tmp_path: Path) -> None:
     found = scan(Measurement(errors=errors).write(tmp_path))
     assert found.known_gaps == ()
     assert codes(found) == [("info", "not-imaged")]
-    assert "(AF Error at N14; AF Error at C09)" in found.findings[0].message
+    assert (
+        "(AF Error at N14; AF Error at C09): nothing of these wells is converted" in found.findings[0].message
+    )
 
 
 def test_an_image_that_was_taken_again_counts_once(tmp_path: Path) -> None:
@@ -660,13 +695,13 @@ def test_several_measurements_are_refused_by_name(tmp_path: Path) -> None:
     names = os.path.join("one", "MeasurementData.mlf") + ", " + os.path.join("two", "MeasurementData.mlf")
     with pytest.raises(SourceError) as refused:
         scan(tmp_path)
-    assert f"expected one .mlf file, found {names}: give the path of one of them" in str(refused.value)
+    assert f"expected one measurement, found 2 ({names}): give the path of one of them" in str(refused.value)
 
 
 def test_two_lists_in_a_folder_are_refused_but_each_can_be_given(tmp_path: Path) -> None:
     source = Measurement(has_pixels=False).write(tmp_path)
     shutil.copy(source / "MeasurementData.mlf", source / "copy.mlf")
-    with pytest.raises(SourceError, match=r"found MeasurementData\.mlf, copy\.mlf"):
+    with pytest.raises(SourceError, match=r"found 2 \(MeasurementData\.mlf, copy\.mlf\)"):
         scan(source)
     assert len(scan(source / "copy.mlf").tiles) == 16
 
@@ -679,8 +714,15 @@ def test_only_measurement_records_of_this_instrument_are_claimed(tmp_path: Path)
     plate = Measurement(has_pixels=False).write(tmp_path / "cv")
     assert source.detect(plate) == "it has a MeasurementData.mlf"
     assert Cq3kSource().detect(plate) is None
-    (plate / "tiles.csv").write_text("file_path\n")
-    assert source.detect(plate) is None
+
+
+def test_an_image_of_a_measurement_is_no_measurement(tmp_path: Path) -> None:
+    image = next(Measurement().write(tmp_path).rglob("*.tif"))
+    assert CellVoyagerSource().detect(image) is None
+    with pytest.raises(
+        SourceError, match=r"MeasurementData.mlf, found an image of a measurement: give the folder$"
+    ):
+        scan(image)
 
 
 def test_a_folder_without_a_list_is_refused(tmp_path: Path) -> None:
@@ -720,7 +762,8 @@ def test_a_record_that_says_something_impossible_is_named(
     assert str(refused.value) == f"{place}: {said}: correct the record, or copy the file again"
 
 
-def test_what_a_record_may_leave_out_is_the_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["left out", "empty"])
+def test_what_a_record_may_leave_out_is_the_first(tmp_path: Path, how: str) -> None:
     source = Measurement(has_pixels=False, size_z=1, wells=("B03",), channels=(DAPI,)).write(tmp_path)
     gone = (
         'bts:TimePoint="1" ',
@@ -729,7 +772,8 @@ def test_what_a_record_may_leave_out_is_the_first(tmp_path: Path) -> None:
         'bts:ActionIndex="1" ',
         'bts:Z="0.0" ',
     )
-    edit(source / "MeasurementData.mlf", *((text, "") for text in gone), count=-1)
+    edits = ((text, f'{text.partition("=")[0]}="" ' if how == "empty" else "") for text in gone)
+    edit(source / "MeasurementData.mlf", *edits, count=-1)
     tiles = scan(source).tiles
     assert (tiles.z.tolist(), tiles.t.tolist()) == ([0.0, 0.0], [0.0, 0.0])
     assert [c.wavelength_id for c in tiles.all_details[0].channels or ()] == ["A01_C01"]
@@ -753,6 +797,15 @@ def test_a_pixel_size_that_is_no_number_is_refused(tmp_path: Path) -> None:
         SourceError, match=r"channel 1: expected a positive HorizontalPixelDimension, found '0,5'"
     ):
         scan(source)
+
+
+def test_a_list_in_another_encoding_is_recognised_and_read(tmp_path: Path) -> None:
+    source = Measurement(has_pixels=False).write(tmp_path)
+    file = source / "MeasurementData.mlf"
+    text = file.read_text(encoding="utf-8-sig").replace('encoding="utf-8"', 'encoding="utf-16"')
+    file.write_text(text, encoding="utf-16")
+    assert isinstance(detect_source(source), CellVoyagerSource)
+    assert len(scan(source).tiles) == 16
 
 
 def test_a_list_without_images_is_refused(tmp_path: Path) -> None:

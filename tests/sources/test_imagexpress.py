@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from math import isnan
@@ -10,17 +11,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.simulators.imagexpress import FOCUS, MIXED, START, Plate, Shot, Wave, tiff
+from tests.simulators.imagexpress import (
+    FOCUS,
+    MIXED,
+    START,
+    Plate,
+    Shot,
+    Wave,
+    picture,
+    read_by_an_xml_parser,
+    tiff,
+)
 from tests.simulators.truth import convert, fields_of, scale_of
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import AcquisitionOptions, ChannelInfo
-from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.models.image_files.description import FirstPage, read_description
 from tiles2zarr.sources import detect_source
 from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.sources.imagexpress import ImageXpressSource
 from tiles2zarr.sources.imagexpress.folders import image_name
-from tiles2zarr.sources.imagexpress.metaseries import properties
-from tiles2zarr.sources.imagexpress.originals import projection_name
+from tiles2zarr.sources.imagexpress.metaseries import plane_info
+from tiles2zarr.sources.projections import projection_name
 from tiles2zarr.sources.timestamps import posix
 from tiles2zarr.sources.xml import parse_xml
 
@@ -258,13 +269,13 @@ class TestWhatBecomesOfWhat:
         )
         assert len(scan(clean).tiles) == len(scan(messy).tiles)
 
-    def test_the_plates_name_is_the_users_or_that_of_the_folder_or_of_the_htd(self, tmp_path: Path) -> None:
-        top = Plate().write(tmp_path)
+    def test_the_plates_name_is_the_users_or_that_of_its_folder(self, tmp_path: Path) -> None:
+        top = Plate(planes=1, timepoints=2).write(tmp_path)
         (image, *_) = scan(top, plate_name="mine").tiles.collections
         assert image.path() == "mine.zarr/B/02/0"
-        for path, name in ((top, "9987_Plate_3434"), (top / "9987.HTD", "9987")):
+        for path in (top, top / "9987.HTD", top / "TimePoint_2", top / "TimePoint_1" / "9987.HTD"):
             (image, *_) = scan(path).tiles.collections
-            assert image.path() == f"{name}.zarr/B/02/0"
+            assert image.path() == "9987_Plate_3434.zarr/B/02/0"
 
     def test_options_replace_what_the_metadata_say(self, tmp_path: Path) -> None:
         names = [ChannelInfo(channel_label="nuclei"), ChannelInfo(channel_label="actin")]
@@ -303,11 +314,6 @@ class TestWhichPath:
         top = Plate(htd=False, described=False).write(tmp_path)
         assert SOURCE.detect(top) is None
 
-    def test_a_folder_with_a_table_of_tiles_is_that(self, tmp_path: Path) -> None:
-        top = Plate().write(tmp_path)
-        (top / "tiles.csv").write_text("file_path\n")
-        assert SOURCE.detect(top) is None
-
     def test_other_folders_are_not_claimed(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         (tmp_path / "notes.txt").write_text("A01")
@@ -320,7 +326,8 @@ class TestWhichPath:
         for name in ("one", "two"):
             Plate(folder=name).write(tmp_path)
         with pytest.raises(
-            SourceError, match=r"expected one plate, found 2 \(one, two\): choose one of these folders$"
+            SourceError,
+            match=r"expected one measurement, found 2 \(one, two\): give the path of one of them$",
         ):
             scan(tmp_path)
 
@@ -379,8 +386,13 @@ class TestWhatIsMissingOrWrong:
         self, tmp_path: Path
     ) -> None:
         names = (("stage-position-x", "X"), ("stage-position-y", "Y"), ("z-position", "Z"))
-        renamed = tuple((f'<prop id="{old}', f'<custom-prop id="ImageXpress Micro {new}') for old, new in names)
-        usual, other = scan(Plate().write(tmp_path / "a")), scan(Plate(replaced=renamed).write(tmp_path / "b"))
+        renamed = tuple(
+            (f'<prop id="{old}', f'<custom-prop id="ImageXpress Micro {new}') for old, new in names
+        )
+        usual, other = (
+            scan(Plate().write(tmp_path / "a")),
+            scan(Plate(replaced=renamed).write(tmp_path / "b")),
+        )
         np.testing.assert_array_equal(other.tiles.x, usual.tiles.x)
         np.testing.assert_array_equal(other.tiles.y, usual.tiles.y)
         assert other.tiles.all_details == usual.tiles.all_details
@@ -419,6 +431,23 @@ class TestWhatIsMissingOrWrong:
             plate, tmp_path / "out", paths, {"0": "", "0maximum": "m"}, {"0": [1, 3, 4], "0maximum": [1, 2]}
         )
 
+    def test_a_damaged_original_is_replaced_by_its_copy(self, tmp_path: Path) -> None:
+        plate = Plate(waves=MIXED, planes=3, broken=(("B02", 2, 2, 0, 1),))
+        top = plate.write(tmp_path)
+        for file in top.rglob("*_B02_s2_w2.TIF"):  # the simulator breaks all that show the plane
+            if file.parent.name == "ZStep_2":
+                shot = next(
+                    s for s in plate.shots() if (s.well, s.site, s.wave.number, s.z) == ("B02", 2, 2, 0)
+                )
+                file.write_bytes(tiff(plate.pixels(shot), plate.description(shot)))
+            elif file.parent.name != "ZStep_0":
+                file.unlink()
+        found = scan(top)
+        assert codes(found) == ["copied-plane", "unreadable-file"]
+        paths = convert(top, tmp_path / "out")
+        names = {"0": [1, 3, 4], "0maximum": [1, 2]}
+        verify_pixels(plate, tmp_path / "out", paths, {"0": "", "0maximum": "m"}, names)
+
     def test_a_damaged_file_is_left_to_preflight(self, tmp_path: Path) -> None:
         plate = Plate(broken=(("B02", 1, 1, 1, 1),))
         found = scan(plate.write(tmp_path))
@@ -441,6 +470,104 @@ class TestWhatIsMissingOrWrong:
         assert [(f.severity, f.code) for f in found.findings] == [("warning", "not-imaged")] * 2
         assert "1 (C05)" in found.findings[0].message
         assert "1 (B03 site 2)" in found.findings[1].message
+
+    @pytest.mark.parametrize(
+        ("lost", "named"),
+        [
+            ("TimePoint_2", "all timepoints that the .HTD names, found none of 1 (TimePoint_2)"),
+            ("*/ZStep_3", "all z-planes that the .HTD names, found none of 1 (ZStep_3)"),
+            ("*/ZStep_1", "expected z-planes from number 1 on, found none below 2"),
+            ("*/ZStep_0", "expected projections, as the .HTD says, found none: copy the folder ZStep_0"),
+            ("**/*_w2.TIF", "expected planes of channel FITC, found none"),
+            ("**/*_B03_*", "all wells that the .HTD names, found none of 1 (B03)"),
+            ("**/*_s2_*", "all fields of view that the .HTD names, found none of 2 (B02 site 2, B03 site 2)"),
+        ],
+    )
+    def test_what_the_htd_names_and_nobody_copied_is_said(
+        self, tmp_path: Path, lost: str, named: str
+    ) -> None:
+        waves = (Wave(projection="Maximum"), Wave("FITC", 2, projection="Maximum"))
+        top = Plate(waves=waves, planes=3, timepoints=2).write(tmp_path)
+        assert scan(top).findings == ()
+        for path in list(top.glob(lost)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (finding,) = scan(top).findings
+        assert (finding.severity, finding.code) == ("warning", "not-imaged")
+        assert named in finding.message
+
+    def test_a_wavelength_that_was_not_to_be_collected_is_not_missed(self, tmp_path: Path) -> None:
+        top = Plate(waves=(Wave(), Wave("FITC", 3)), planes=1).write(tmp_path)
+        for file in top.rglob("*.HTD"):
+            file.write_bytes(file.read_bytes().replace(b'"UniqueP', b'"WaveCollect2", 0\r\n"UniqueP'))
+        assert scan(top).findings == ()
+
+    def test_one_timepoint_that_somebody_chose_does_not_lack_the_others(self, tmp_path: Path) -> None:
+        top = Plate(timepoints=3).write(tmp_path)
+        assert scan(top / "TimePoint_2").findings == ()
+        assert scan(top / "TimePoint_2" / "ZStep_2").findings == ()
+
+    def test_pictures_are_read_by_their_names(self, tmp_path: Path) -> None:
+        plate = Plate(offsets=((0.0, 0.0),), suffix=".png")
+        top = plate.write(tmp_path)
+        found = scan(top)
+        assert "expected metadata of MetaXpress in the description of each image, found none in 8" in str(
+            [finding.message for finding in found.findings]
+        )
+        paths = convert(top, tmp_path / "out")
+        verify_pixels(plate, tmp_path / "out", paths, {"0": ""}, {"0": [1, 2]})
+
+    def test_what_is_a_picture_is_decided_by_its_content(self, tmp_path: Path) -> None:
+        plate = Plate(offsets=((0.0, 0.0),))
+        top = plate.write(tmp_path)
+        for file in top.rglob("*.TIF"):
+            file.write_bytes(picture(plate.pixels(next(plate.shots()))))
+        (first, *_) = sorted(top.rglob("*.TIF"))
+        first.write_bytes(b"neither")
+        found = scan(top)
+        assert "found none in 7" in str([finding.message for finding in found.findings])
+        assert set(zip(found.tiles.length_y.tolist(), found.tiles.length_x.tolist(), strict=True)) == {
+            (10, 16)
+        }
+
+    def test_pictures_of_several_sites_are_refused_for_want_of_positions(self, tmp_path: Path) -> None:
+        top = Plate(suffix=".png").write(tmp_path)
+        expected = (
+            r"_s1_w1.png: expected the stage position in its metadata, because its well has several sites, found none: "
+            r"export the plate as TIFF, .* describe the plate in a tiles.csv: without positions nobody knows"
+        )
+        with pytest.raises(SourceError, match=expected):
+            scan(top)
+
+    def test_pictures_of_results_beside_the_images_are_left_out(self, tmp_path: Path) -> None:
+        plate = Plate()
+        top = plate.write(tmp_path)
+        usual = scan(top)
+        for file in list(top.rglob("*.TIF")):
+            file.with_suffix(".png").write_bytes(picture(np.zeros((4, 4), np.uint8)))
+        found = scan(top)
+        assert len(found.tiles) == len(usual.tiles)
+        assert found.findings == ()
+
+    def test_a_folder_of_pictures_alone_is_a_plate_if_somebody_says_so(self, tmp_path: Path) -> None:
+        plate = Plate(layout="flat", planes=1, htd=False, offsets=((0.0, 0.0),), suffix=".png")
+        top = plate.write(tmp_path)
+        assert SOURCE.detect(top) is None
+        paths = convert(top, tmp_path / "out", format="imagexpress")
+        verify_pixels(plate, tmp_path / "out", paths, {"0": ""}, {"0": [1, 2]})
+
+    def test_a_plate_among_thousands_of_other_files_is_found(self, tmp_path: Path) -> None:
+        for number in range(3000):
+            (tmp_path / f"a{number:04d}.junk").touch()
+        plate = Plate()
+        plate.write(tmp_path)
+        assert len(scan(tmp_path).tiles) == len(list(plate.shots()))
+
+    def test_an_image_of_a_plate_is_no_plate(self, tmp_path: Path) -> None:
+        top = Plate().write(tmp_path)
+        image = next(top.rglob("*.TIF"))
+        assert SOURCE.detect(image) is None
+        with pytest.raises(SourceError, match=r"its .HTD, found an image of a measurement: give the folder$"):
+            scan(image)
 
     def test_a_damaged_htd_is_a_warning_unless_it_was_given(self, tmp_path: Path) -> None:
         top = Plate().write(tmp_path)
@@ -517,32 +644,31 @@ class TestReadingMetadata:
         plate = Plate(waves=MIXED, planes=3, timepoints=2, name="a < b")
         for shot in [*plate.shots()][:12]:
             text = plate.description(shot)
-            parsed = {
-                element.attrib["id"]: element.attrib["value"]
-                for element in parse_xml(text, "test").iter()
-                if element.tag in ("prop", "custom-prop")
-            }
-            found = properties(text)
-            assert found == {name: parsed[name] for name in found}
-            assert set(found) >= {"Description", "z-position", "plane-guid", "Timepoint", "_MagSetting_"}
+            found, expected = plane_info(FirstPage(text, 1, 1)), read_by_an_xml_parser(text)
+            assert {name: getattr(found, name) for name in expected} == expected
+            assert expected["timepoint"] == shot.t and expected["focus"] == plate.focus(shot)
 
     @pytest.mark.parametrize(
         "value", ["&#181;m &lt;&gt;&amp;&quot;&apos;", "a&#13;&#10;b", "a\nb\tc\r\nd", "&#x41;&#128;"]
     )
     def test_values_are_unescaped_as_xml_says(self, value: str) -> None:
-        text = f'<prop id="Description" type="string" value="{value}"/>'
-        assert properties(text) == {"Description": parse_xml(text, "test").attrib["value"]}
+        text = f'<prop id="_IllumSetting_" type="string" value="{value}"/>'
+        optics = plane_info(FirstPage(f"<MetaData><PlaneInfo>{text}", 1, 1)).optics
+        assert optics is not None
+        assert optics.name == parse_xml(text, "test").attrib["value"]
 
     def test_odd_values_are_unknown(self, tmp_path: Path) -> None:
         replaced = (
             ('"z-position" type="float" value="', '"z-position" type="float" value="x'),
             ('"wavelength" type="float" value="', '"wavelength" type="float" value="-'),
             ('local" type="time" value="2', 'local" type="time" value="x'),
+            ('"Exposure Time" type="string" value="', '"Exposure Time" type="string" value="1e400'),
         )
         found = scan(Plate(replaced=replaced, copies=False).write(tmp_path))
         assert found.acquired is not None
         assert all(isnan(moment) for moment in found.acquired)
-        assert [c.emission_nm for c in found.tiles.all_details[0].channels or ()] == [None, None]
+        channels = found.tiles.all_details[0].channels or ()
+        assert [(channel.emission_nm, channel.exposure_s) for channel in channels] == [(None, None)] * 2
         assert codes(found) == ["assumed-value"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,16 @@ def scan(path: Path, **request: object) -> Scan:
 
 def codes(found: Scan) -> list[str]:
     return sorted(finding.code for finding in found.findings)
+
+
+def edit_first_row(top: Path, values: dict[str, str]) -> Path:
+    """Change what the first row of the table says; the folder."""
+    table = top / "experiment" / "image_metadata_1.csv"
+    header, first, *others = list(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()))
+    row = [values.get(name, value) for name, value in zip(header, first, strict=True)]
+    with table.open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows([header, row, *others])
+    return top
 
 
 def verify_pixels(run: Run, dest: Path, paths: list[str], channels: dict[str, list[int]]) -> None:
@@ -143,8 +154,8 @@ class TestWhatBecomesOfWhat:
         top = Run(wavelengths=(Wavelength(projection="Max"),)).write(tmp_path)
         found = scan(top / "experiment")
         assert [image.path() for image in found.tiles.collections] == [
-            "experiment.zarr/C/05/0",
-            "experiment.zarr/C/06/0",
+            "test_data_2026-03-02.zarr/C/05/0",
+            "test_data_2026-03-02.zarr/C/06/0",
         ]
         assert codes(found) == ["projection-only"]
 
@@ -167,7 +178,14 @@ class TestWhatBecomesOfWhat:
 
     def test_the_plate_is_called_like_its_folder(self, tmp_path: Path) -> None:
         top = Run(barcode="P-0042").write(tmp_path)
-        for path, name in ((top, "test_data_2026-03-02"), (top / "experiment", "experiment")):
+        usual = "test_data_2026-03-02"
+        experiment = top / "experiment"
+        for path, name in (
+            (top, usual),
+            (experiment, usual),
+            (experiment / "test_data.jdce", usual),
+            (tmp_path, tmp_path.name),
+        ):
             (image, *_) = scan(path).tiles.collections
             assert image.path() == f"{name}.zarr/C/05/0"
 
@@ -209,7 +227,8 @@ class TestWhichPath:
         for name in ("one", "two"):
             Run(name=name).write(tmp_path)
         with pytest.raises(
-            SourceError, match=r"found 2 \(one_2026-03-02/.*\.jdce, two_.*\): choose one \.jdce$"
+            SourceError,
+            match=r"expected one measurement, found 2 \(one_2026-03-02/.*\.jdce, two_.*\): give the path of one",
         ):
             scan(tmp_path)
 
@@ -243,11 +262,44 @@ class TestWhatIsMissingOrWrong:
             scan(Run(drop=lacking).write(tmp_path))
         assert len(scan(Run(name="one", drop=lacking, offsets=((0.0, 0.0),)).write(tmp_path)).tiles) == 8
 
-    def test_sizes_that_a_table_lacks_are_the_cameras_or_the_files(self, tmp_path: Path) -> None:
-        run = Run(emptied=("ImageSizeXPx", "ImageSizeYPx"))
+    def test_a_plane_without_a_position_lies_where_its_field_does_and_not_in_the_corner_of_the_plate(
+        self, tmp_path: Path
+    ) -> None:
+        run = Run()
+        edited = edit_first_row(run.write(tmp_path / "edited"), {"PositionXUm": "", "PositionYUm": "NaN"})
+        usual = scan(run.write(tmp_path / "usual"))
+        np.testing.assert_array_equal(scan(edited).tiles.x, usual.tiles.x)
+        np.testing.assert_array_equal(scan(edited).tiles.y, usual.tiles.y)
+
+    def test_a_field_without_a_position_beside_others_that_have_one_is_refused(self, tmp_path: Path) -> None:
+        run = Run(wells=("C05",), wavelengths=(Wavelength(),), planes=1)
+        with pytest.raises(
+            SourceError, match=r"_s0_w0_z0.tif: expected PositionXUm and PositionYUm, because"
+        ):
+            scan(edit_first_row(run.write(tmp_path), {"PositionXUm": ""}))
+
+    @pytest.mark.parametrize("delimiter", [";", "\t", ","])
+    def test_tables_of_other_countries_say_the_same(self, tmp_path: Path, delimiter: str) -> None:
+        usual = scan(Run().write(tmp_path / "usual"))
+        top = Run().write(tmp_path / "other")
+        for table in top.rglob("image_metadata_*.csv"):
+            rows = list(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()))
+            for row in rows[1:]:
+                row[14:] = [text.replace(".", ",") for text in row[14:]]
+            with table.open("w", newline="", encoding="cp1252") as handle:
+                csv.writer(handle, delimiter=delimiter).writerows(rows)
+        found = scan(top)
+        for name in ("x", "y", "z", "t", "c", "fov"):
+            np.testing.assert_array_equal(getattr(found.tiles, name), getattr(usual.tiles, name))
+        assert found.tiles.all_details == usual.tiles.all_details
+
+    def test_sizes_that_a_table_lacks_are_those_of_the_files_or_the_cameras(self, tmp_path: Path) -> None:
+        """Stitched images are larger than the camera's, and their table has been seen to say 0."""
+        run = Run(emptied=("ImageSizeXPx", "ImageSizeYPx"), replaced=(('"Width": 16', '"Width": 12'),))
         assert set(scan(run.write(tmp_path)).tiles.length_x.tolist()) == {16}
-        run = replace(run, name="b", replaced=(('"Width": 16', '"Width": 0'),))
-        assert set(scan(run.write(tmp_path)).tiles.length_x.tolist()) == {16}
+        lost = tuple(shot for shot in run.shots() if shot.well == "C05")
+        found = scan(replace(run, name="b", lost=lost).write(tmp_path))
+        assert found.tiles.length_x.tolist() == [12] * 8 + [16] * 8
 
     @pytest.mark.parametrize(
         ("drop", "said"),
@@ -267,7 +319,9 @@ class TestWhatIsMissingOrWrong:
         [
             ("C - 5,3,5", "C - 5,4,5", r"row 2: expected row and column of C05, found those of D05"),
             ("C - 5,3,5", "?,,", r"row 2: expected a well such as 'C - 5', found '\?'"),
+            ("C - 5,3,5,0,0,", "C - 5,3,5,0,99999999,", r"row 2: expected a whole number in Wavelength"),
             ("C - 5,3,5,0,", "C - 5,3,5,x,", r"row 2: expected a whole number in Field, found 'x'"),
+            ("50390.0", "50390.0 um", r"row 2: expected a number in PositionXUm, found '50390.0 um'"),
             ("timepoint0", "../other", r"row 2: expected files below its own folder"),
             (
                 "test_data_t0_C05_s0_w0_z0.tif",
@@ -312,12 +366,51 @@ class TestWhatIsMissingOrWrong:
         run = Run(lost=(Shot("C05", 0, 0, 0, 0),))
         assert len(scan(run.write(tmp_path)).tiles) == 16
 
+    def test_an_acquisition_among_thousands_of_other_files_is_found(self, tmp_path: Path) -> None:
+        for number in range(3000):
+            (tmp_path / f"a{number:04d}.junk").touch()
+        Run().write(tmp_path)
+        assert len(scan(tmp_path).tiles) == 16
+        for number in range(3000):
+            (tmp_path / "test_data_2026-03-02" / "experiment" / f"a{number:04d}.junk").touch()
+        assert len(scan(tmp_path / "test_data_2026-03-02").tiles) == 16
+
+    def test_an_image_of_an_acquisition_is_no_acquisition(self, tmp_path: Path) -> None:
+        image = next(Run().write(tmp_path).rglob("*.tif"))
+        assert SOURCE.detect(image) is None
+        with pytest.raises(
+            SourceError, match=r"its .jdce, found an image of a measurement: give the folder$"
+        ):
+            scan(image)
+
     def test_an_empty_table_is_refused(self, tmp_path: Path) -> None:
         top = Run().write(tmp_path)
         table = top / "experiment" / "image_metadata_1.csv"
         table.write_text(table.read_text(encoding="utf-8").splitlines()[0])
         with pytest.raises(SourceError, match=r"image_metadata_1\.csv: expected a row per image, found none"):
             scan(top)
+
+    def test_a_wavelength_without_an_image_is_said(self, tmp_path: Path) -> None:
+        third = (Wavelength(), Wavelength("FITC", 475, 520, 20), Wavelength("Cy5", 640, 690, 20))
+        top = Run().write(tmp_path / "two")
+        described = Run(wavelengths=third).write(tmp_path / "three") / "experiment" / "test_data.jdce"
+        (top / "experiment" / "test_data.jdce").write_bytes(described.read_bytes())
+        found = scan(top)
+        assert [channel.channel_label for channel in found.tiles.all_details[0].channels or ()] == [
+            "DAPI",
+            "FITC",
+        ]
+        (finding,) = found.findings
+        assert (finding.severity, finding.code) == ("warning", "not-imaged")
+        assert "expected planes of channel Cy5, found none" in finding.message
+
+    def test_stacks_that_begin_late_are_said(self, tmp_path: Path) -> None:
+        top = Run(planes=3).write(tmp_path)
+        table = top / "experiment" / "image_metadata_1.csv"
+        rows = table.read_text(encoding="utf-8-sig").splitlines()
+        table.write_text("\n".join(row for row in rows if "_z0.tif" not in row))
+        (finding,) = scan(top).findings
+        assert "expected z-planes from number 0 on, found none below 1" in finding.message
 
     def test_a_stopped_acquisition_says_so(self, tmp_path: Path) -> None:
         run = Run(replaced=(('"CollectionComplete": true', '"CollectionComplete": false'),))

@@ -10,13 +10,13 @@ import pytest
 import tifffile
 
 from tests.simulators import truth
+from tests.simulators.imagexpress import read_by_an_xml_parser
 from tests.simulators.truth import convert, plane, scale_of
 from tiles2zarr.models import ChannelInfo
-from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.models.image_files.description import read_first_page
 from tiles2zarr.sources import detect_source
 from tiles2zarr.sources.base import ScanRequest
-from tiles2zarr.sources.imagexpress.metaseries import properties
-from tiles2zarr.sources.xml import parse_xml
+from tiles2zarr.sources.imagexpress.metaseries import plane_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,21 +71,9 @@ def test_metadata_are_read_as_an_xml_parser_reads_them(
     real_dataset: Callable[[str], Path], name: str
 ) -> None:
     for file in sorted(real_dataset(name).rglob("*.[tT][iI][fF]")):
-        text = read_description(file)
-        found = properties(text)
-        parsed = {
-            element.attrib["id"]: element.attrib["value"]
-            for element in parse_xml(text, file).iter()
-            if element.tag in ("prop", "custom-prop")
-        }
-        assert found == {key: parsed[key] for key in found}
-        assert {
-            "stage-position-x",
-            "z-position",
-            "spatial-calibration-x",
-            "acquisition-time-local",
-        } <= found.keys()
-        assert ("Z Step" in found) == ("Z Step" in parsed)
+        page = read_first_page(file)
+        found, expected = plane_info(page), read_by_an_xml_parser(page.description)
+        assert {name: getattr(found, name) for name in expected} == expected
 
 
 class TestExports:

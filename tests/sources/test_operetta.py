@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -303,7 +304,8 @@ def test_several_measurements_are_named(tmp_path: Path) -> None:
     for number in (1, 2):
         write(tmp_path / f"Measurement {number}", PLATE, pixels=False)
     with pytest.raises(
-        SourceError, match=r"expected one measurement, found 2 \(.*Measurement 1, .*Measurement 2\)"
+        SourceError,
+        match=r"expected one measurement, found 2 \(Measurement 1, Measurement 2\): give the path of one",
     ):
         scan(tmp_path)
 
@@ -314,9 +316,15 @@ def test_other_folders_are_not_claimed(tmp_path: Path) -> None:
     (tmp_path / "._Index.idx.xml").write_bytes(b"\0\5\x16\7")
     assert OperettaSource().detect(tmp_path) is None
     assert OperettaSource().detect(tmp_path / "absent") is None
-    source = write(tmp_path / "plate", PLATE, pixels=False)
-    (source / "tiles.csv").write_text("file_path\n")
-    assert OperettaSource().detect(source) is None
+
+
+def test_an_image_of_a_measurement_is_no_measurement(tmp_path: Path) -> None:
+    image = next(write(tmp_path, PLATE).rglob("*.tiff"))
+    assert OperettaSource().detect(image) is None
+    with pytest.raises(
+        SourceError, match=r"its Index.xml, found an image of a measurement: give the folder$"
+    ):
+        scan(image)
 
 
 # Plates
@@ -421,7 +429,7 @@ def test_a_channel_that_failed_altogether_is_said(tmp_path: Path) -> None:
     found = scan(write(tmp_path, replace(PLATE, not_recorded=lost), pixels=False))
     assert [channel.channel_label for channel in channels_of(found)] == ["HOECHST 33342"]
     assert [finding.message for finding in found.findings] == [
-        "expected images of every channel, found that all failed of Alexa 488: check them in Harmony"
+        "expected planes of channel Alexa 488, found none: check for losses"
     ]
 
 
@@ -438,7 +446,52 @@ def test_a_file_that_was_lost_after_the_export_is_no_known_gap(tmp_path: Path) -
         convert(source, tmp_path / "out")
 
 
-def test_one_place_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
+def test_sequences_that_count_their_timepoints_each_from_the_first_follow_one_another(
+    tmp_path: Path,
+) -> None:
+    source = write(tmp_path, Measurement(version="V7", planes=1, timepoints=2, interval=60), pixels=False)
+    file = source / "Images" / "Index.xml"
+    text = file.read_text(encoding="utf-8-sig")
+    records = re.findall(r'<Image Version="1">.*?</Image>\n', text)
+    later = [
+        record.replace("<SequenceID>1<", "<SequenceID>2<").replace("sk", "sk1").replace("T09:", "T10:")
+        for record in records
+    ]
+    file.write_text(text.replace("</Images>", "".join(later) + "</Images>"), encoding="utf-8")
+    found = scan(source)
+    assert len(found.tiles) == 32
+    numbers = found.tiles.t / found.tiles.all_details[0].t_spacing
+    for path, number in zip(files_of(found), numbers.tolist(), strict=True):
+        kinetic = {"sk1": 0, "sk2": 1, "sk11": 2, "sk12": 3}
+        assert number == kinetic[re.search(r"sk\d+", path)[0]]  # type: ignore[index]
+    assert [finding.code for finding in found.findings] == ["assumed-value"]
+
+
+def test_sequences_of_other_wells_or_timepoints_change_nothing(tmp_path: Path) -> None:
+    change = (
+        ("<Col>4</Col><FieldID>1</FieldID>", "<Col>4</Col><FieldID>1</FieldID><SequenceID>2</SequenceID>"),
+    )
+    usual = scan(write(tmp_path / "a", replace(PLATE, timepoints=2), pixels=False))
+    other = scan(write(tmp_path / "b", replace(PLATE, timepoints=2, replaced=change), pixels=False))
+    assert other.tiles.t.tolist() == usual.tiles.t.tolist()
+
+
+def test_an_image_that_is_listed_twice_is_converted_once(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", PLATE)
+    file = source / "Images" / "Index.idx.xml"
+    text = file.read_text(encoding="utf-8-sig")
+    records = "".join(re.findall(r'<Image Version="1">.*?</Image>\n', text)[:5])
+    file.write_text(text.replace("</Images>", f"{records}</Images>"), encoding="utf-8-sig")
+    found = scan(source)
+    assert sorted(files_of(found)) == sorted(files_of(scan(write(tmp_path / "usual", PLATE))))
+    (finding,) = found.findings
+    assert (finding.severity, finding.code) == ("info", "duplicate-place")
+    assert finding.message.startswith(
+        "5 images are listed twice, such as r02c03f01p01-ch1sk1fk1fl1.tiff: each"
+    )
+
+
+def test_two_files_of_one_place_are_refused(tmp_path: Path) -> None:
     measurement = replace(PLATE, replaced=(("<PlaneID>2</PlaneID>", "<PlaneID>1</PlaneID>"),))
     source = write(tmp_path / "source", measurement)
     with pytest.raises(PreflightError) as caught:
@@ -556,6 +609,11 @@ def test_a_damaged_layout_costs_no_image(tmp_path: Path) -> None:
             "expected PositionX to be a number, found n/a",
         ),
         (
+            '<PositionX Unit="m">-8e-06<',
+            '<PositionX Unit="m">NaN<',
+            "expected PositionX to be a number, found NaN",
+        ),
+        (
             '<PositionY Unit="m">6e-06<',
             '<PositionY Unit="m">inf<',
             "expected PositionY to be a number, found inf",
@@ -582,6 +640,15 @@ def test_a_value_that_is_missing_or_garbled_is_named_with_its_image(
     assert message in text
     assert f"{source / 'Images' / 'Index.idx.xml'}, image 0203K0F1P1R1: " in text
     assert "\n" not in text
+
+
+def test_a_height_or_exposure_that_is_no_number_is_none(tmp_path: Path) -> None:
+    """As .NET writes what was not measured, such as where the autofocus found nothing."""
+    texts = (('<AbsPositionZ Unit="m">0.134610000<', '<AbsPositionZ Unit="m">NaN<'),)
+    texts += (('<ExposureTime Unit="s">0.02<', '<ExposureTime Unit="s">NaN<'),)
+    found = scan(write(tmp_path, replace(PLATE, replaced=texts), pixels=False))
+    assert [channel.exposure_s for channel in channels_of(found)] == [None, None]
+    assert found.tiles.all_details[0].z_spacing == 2.0
 
 
 def test_two_units_of_one_field_are_refused(tmp_path: Path) -> None:

@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.models import DefaultImageLoader
+from tiles2zarr.models.image_files import read_header
 from tiles2zarr.models.image_files.description import each_first_page, read_description
 from tiles2zarr.sources.imagexpress.folders import (
     files_of,
+    home_of,
     image_name,
     is_htd_name,
+    is_part,
     plate_folder,
     plates_below,
 )
 from tiles2zarr.sources.imagexpress.htd import is_htd, read_htd
 from tiles2zarr.sources.imagexpress.metaseries import PlaneInfo, is_metaseries, plane_info
 from tiles2zarr.sources.imagexpress.originals import originals_of
-from tiles2zarr.sources.imagexpress.parts import Plate, parts_of
+from tiles2zarr.sources.imagexpress.parts import parts_of
+from tiles2zarr.sources.imagexpress.plate import Plate
 from tiles2zarr.sources.imagexpress.stk import is_stk, with_stk
 from tiles2zarr.sources.naming import plate_name
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 
 _GLANCE = 2000  # entries of a folder that are looked at to recognise it
 _TRIED = 3  # images: the first may be damaged
-_TABLES = frozenset({"tiles.csv", "tiles.parquet"})
 
 
 class ImageXpressSource:
@@ -68,7 +71,9 @@ class ImageXpressSource:
         """
         path = Path(os.path.abspath(request.path))
         folder = plate_folder(path)
-        images, descriptions = files_of(folder, path.stem if is_htd_name(path.name) else None)
+        images, descriptions, is_one_of_several = files_of(
+            folder, path.stem if is_htd_name(path.name) else None
+        )
         if not images:
             expected = "images that are called as MetaXpress does (<plate>_B02_s1_w1.TIF)"
             msg = f"{folder}: expected {expected}, found none: copy them into the folder"
@@ -77,13 +82,14 @@ class ImageXpressSource:
         infos, damaged = _described(folder, images)
         plate = Plate(
             folder=folder,
-            name=plate_name(request, folder if path.is_dir() else None),
+            name=plate_name(request, None if is_one_of_several else home_of(folder)),
             acquisition_id=request.acquisition_id,
             images=images,
             infos=infos,
             damaged=damaged,
-            originals=originals_of(images, infos),
+            originals=originals_of(images, infos, damaged),
             htd=htd,
+            is_part=is_part(folder),
         )
         parts, noticed = parts_of(plate)
         kept = [path] if path in descriptions else descriptions[:1]
@@ -99,7 +105,7 @@ def _reason(folder: Path) -> str | None:
             with os.scandir(part) as entries:
                 listed = list(islice(entries, _GLANCE))
             names = sorted(entry.name for entry in listed)
-            if _TABLES.intersection(names) or any(name.lower().endswith(".jdce") for name in names):
+            if any(name.lower().endswith(".jdce") for name in names):
                 return None
             for name in names:
                 if is_htd_name(name) and is_htd(part / name):
@@ -140,15 +146,23 @@ def _described(folder: Path, images: Sequence[ImageFile]) -> tuple[list[PlaneInf
     """What each image says of itself, and the errors of those that cannot be read: preflight will name all."""
     infos: list[PlaneInfo] = []
     damaged: dict[int, SourceError] = {}
-    nothing = PlaneInfo(0, 0)
-    for info in each_first_page([folder / image.path for image in images], plane_info):
+    paths = [folder / image.path for image in images]
+    for path, found in zip(paths, each_first_page(paths, plane_info), strict=True):
+        info = found if isinstance(found, PlaneInfo) else _picture(path)
         if isinstance(info, SourceError):
             damaged[len(infos)] = info
-            infos.append(nothing)
-        else:
-            infos.append(info)
+        infos.append(PlaneInfo(0, 0) if isinstance(info, SourceError) else info)
     files = [
-        folder / image.path if not (info.is_described or index in damaged) else None
-        for index, (image, info) in enumerate(zip(images, infos, strict=True))
+        path if not (info.is_described or index in damaged) else None
+        for index, (path, info) in enumerate(zip(paths, infos, strict=True))
     ]
     return with_stk(infos, files), damaged
+
+
+def _picture(file: Path) -> PlaneInfo | SourceError:
+    """What is known of a file that is no TIFF, or its error: a PNG or JPEG holds no metadata of MetaXpress."""
+    try:
+        header = read_header(file)
+    except SourceError as error:
+        return error
+    return PlaneInfo(header.height, header.width)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import well_name
 from tiles2zarr.models.documents import one_line
+from tiles2zarr.sources.choosing import no_measurement, several_measurements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,42 +81,56 @@ def plate_folder(path: Path) -> Path:
     path = Path(os.path.abspath(path))
     if not path.is_dir():
         if not is_htd_name(path.name) or not path.exists():
-            there = "another file" if path.exists() else "nothing there"
-            msg = f"{path}: expected the folder of a plate or its .HTD, found {there}: check the path"
-            raise SourceError(msg)
-        folder = path.parent
-        while _PART.fullmatch(folder.name):
-            folder = folder.parent
-        return folder
-    found = sorted(_plates_below(path))
-    if len(found) == 1:
+            raise no_measurement(path, ".HTD")
+        return home_of(path.parent)
+    found = sorted(plates_below(path, most=None))
+    if len(found) > 1:
+        raise several_measurements(path, [Path(folder) for folder in found])
+    if found:
         return Path(found[0])
-    if not found:
+    # Plates are looked for by their TIFFs; of pictures somebody has to say that they are a plate.
+    if not _any_image(path):
         expected = "images that are called as MetaXpress does (<plate>_B02_s1_w1.TIF)"
         msg = f"{path}: expected {expected}, found none: choose the folder of the plate"
         raise SourceError(msg)
-    shown = ", ".join(os.path.relpath(folder, path) for folder in found[:10])
-    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-    msg = one_line(
-        f"{path}: expected one plate, found {len(found)} ({shown}{more}): choose one of these folders", 900
-    )
-    raise SourceError(msg)
+    return path
 
 
-def plates_below(path: Path) -> Iterator[str]:
-    """Folders of plates in or below a folder, as they are found; only the first entries of each are looked at."""
-    return _plates_below(path)
+def is_part(folder: Path) -> bool:
+    """Whether a folder is that of one timepoint or z-plane."""
+    return _PART.fullmatch(folder.name) is not None
 
 
-def _plates_below(path: Path) -> Iterator[str]:
+def home_of(folder: Path) -> Path:
+    """The folder of the plate that a folder of it belongs to."""
+    while is_part(folder):
+        folder = folder.parent
+    return folder
+
+
+def _any_image(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(image_name(entry.name) for entry in entries)
+    except OSError:  # what cannot be listed, or is not there, holds no image
+        return False
+
+
+def plates_below(path: Path, most: int | None = _GLANCE) -> Iterator[str]:
+    """Folders of plates in or below a folder, as they are found.
+
+    Args:
+        path: the folder.
+        most: how many entries of each folder are looked at; None: all.
+    """
     level, looked = [str(path)], 0
     for _ in range(_DEPTH + 1):
         below: list[str] = []
         for folder in level:
             looked += 1
-            if looked > _FOLDERS:
+            if most is not None and looked > _FOLDERS:
                 return
-            is_plate, folders = _glance(folder)
+            is_plate, folders = _glance(folder, most)
             if is_plate:
                 yield folder
             else:
@@ -123,12 +138,12 @@ def _plates_below(path: Path) -> Iterator[str]:
         level = sorted(below)
 
 
-def _glance(folder: str) -> tuple[bool, list[str]]:
+def _glance(folder: str, most: int | None) -> tuple[bool, list[str]]:
     """Whether a folder is that of a plate, and the folders in it."""
     folders = []
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, _GLANCE):
+            for entry in islice(entries, most):
                 if entry.is_dir():
                     if _PART.fullmatch(entry.name):
                         return True, []
@@ -140,8 +155,8 @@ def _glance(folder: str) -> tuple[bool, list[str]]:
     return False, [path for path in folders if not os.path.basename(path).startswith(".")]
 
 
-def files_of(folder: Path, plate: str | None) -> tuple[list[ImageFile], list[Path]]:
-    """The images of a plate, and its `.HTD` files, those next to the plate's folder first.
+def files_of(folder: Path, plate: str | None) -> tuple[list[ImageFile], list[Path], bool]:
+    """The images of a plate, its `.HTD` files, those in the plate's folder first, and whether it is one of several.
 
     Args:
         folder: of the plate.
@@ -170,7 +185,23 @@ def files_of(folder: Path, plate: str | None) -> tuple[list[ImageFile], list[Pat
                     )
                 elif is_htd_name(name):
                     descriptions.append(folder / parts / name)
-    return _of_one_plate(folder, images, plate), descriptions
+    chosen = _of_one_plate(folder, images, plate)
+    return _without_pictures(chosen), descriptions, len(chosen) < len(images)
+
+
+def _without_pictures(images: list[ImageFile]) -> list[ImageFile]:
+    """The images without pictures (PNG, JPEG) that lie beside a TIFF of the same: those show results."""
+
+    def place(image: ImageFile) -> tuple[object, ...]:
+        return image.well, image.site, image.wave, image.timepoint, image.z_step
+
+    is_tiff = [_TIFF in os.path.splitext(image.path)[1].lower() for image in images]
+    if all(is_tiff):
+        return images
+    taken = {place(image) for image, is_one in zip(images, is_tiff, strict=True) if is_one}
+    return [
+        image for image, is_one in zip(images, is_tiff, strict=True) if is_one or place(image) not in taken
+    ]
 
 
 def _parts(

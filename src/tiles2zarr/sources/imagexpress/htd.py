@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FIRST = "HTSInfoFile"
 _MOST = 2**22  # bytes; that of a plate of 1536 wells has 15,000
+_MOST_TIMEPOINTS, _MOST_PLANES = 100_000, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,21 @@ class Htd:
 
     Attributes:
         waves: names of the wavelengths by number, from 1.
+        collected: numbers of the wavelengths that were to be imaged.
         wells: the wells that were chosen; None: not said.
         sites: numbers of the sites that were chosen in each well; None: not said.
+        timepoints: how many; 0: not said.
+        z_planes: how many were to be taken of a stack; 0: not said, or there was to be none.
+        is_projected: the planes of a stack were to be made one.
     """
 
     waves: Mapping[int, str]
+    collected: frozenset[int]
     wells: tuple[str, ...] | None
     sites: tuple[int, ...] | None
+    timepoints: int
+    z_planes: int
+    is_projected: bool
 
 
 def is_htd(file: Path) -> bool:
@@ -62,7 +71,17 @@ def read_htd(file: Path) -> Htd:
         msg = f"{file}: expected {_FIRST!r} in its first line, found {found!r}: the file is damaged, copy it again"
         raise SourceError(msg)
     values = {row[0]: row[1:] for row in rows}
-    return Htd(waves=_waves(values), wells=_wells(values), sites=_sites(values))
+    # Plates without stacks say all the same that there are projections.
+    is_stack = _flag(values, "ZSeries")
+    return Htd(
+        waves=_waves(values),
+        collected=_collected(values),
+        wells=_wells(values),
+        sites=_sites(values),
+        timepoints=_count(values, "TimePoints", _MOST_TIMEPOINTS),
+        z_planes=_count(values, "ZSteps", _MOST_PLANES) if is_stack else 0,
+        is_projected=is_stack and _flag(values, "ZProjection"),
+    )
 
 
 def _rows(file: Path, lines: list[str]) -> list[list[str]]:
@@ -82,6 +101,12 @@ def _waves(values: Mapping[str, list[str]]) -> dict[int, str]:
     return names
 
 
+def _collected(values: Mapping[str, list[str]]) -> frozenset[int]:
+    """The wavelengths, without those that no timepoint was to have."""
+    numbers = range(1, _count(values, "NWavelengths") + 1)
+    return frozenset(number for number in numbers if values.get(f"WaveCollect{number}") != ["0"])
+
+
 def _wells(values: Mapping[str, list[str]]) -> tuple[str, ...] | None:
     chosen = []
     rows = _count(values, "YWells")
@@ -93,17 +118,21 @@ def _wells(values: Mapping[str, list[str]]) -> tuple[str, ...] | None:
 
 def _sites(values: Mapping[str, list[str]]) -> tuple[int, ...] | None:
     """Only the sites that were chosen are numbered, row by row."""
-    if not _is_true(" ".join(values.get("Sites", ["FALSE"]))):
+    if not _flag(values, "Sites"):
         return (1,) if "Sites" in values else None
     rows = (values.get(f"SiteSelection{row + 1}", []) for row in range(_count(values, "YSites")))
     count = sum(_is_true(flag) for flags in rows for flag in flags)
     return tuple(range(1, count + 1)) if count else None
 
 
-def _count(values: Mapping[str, list[str]], name: str) -> int:
-    """A number of things; 0 where it is not said, or no number of wells, sites or wavelengths that there can be."""
+def _count(values: Mapping[str, list[str]], name: str, most: int = 200) -> int:
+    """A number of things; 0 where it is not said, or more than there can be."""
     text = " ".join(values.get(name, []))
-    return int(text) if text.isdecimal() and text.isascii() and int(text) <= 200 else 0
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 and int(text) <= most else 0
+
+
+def _flag(values: Mapping[str, list[str]], name: str) -> bool:
+    return _is_true(" ".join(values.get(name, [])))
 
 
 def _is_true(text: str) -> bool:

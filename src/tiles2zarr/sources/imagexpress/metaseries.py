@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,6 @@ class PlaneInfo:
         width: px.
         is_described: whether there are MetaSeries metadata at all.
         is_stk: whether there are the tags that MetaMorph wrote before it had those.
-        plate: name of the plate; empty where it is not said.
         x: stage position, µm; NaN: unknown.
         y: as x, growing downwards.
         focus: height of the focus drive, µm; NaN: unknown.
@@ -101,7 +100,6 @@ class PlaneInfo:
     width: int
     is_described: bool = False
     is_stk: bool = False
-    plate: str = ""
     x: float = nan
     y: float = nan
     focus: float = nan
@@ -130,7 +128,6 @@ def plane_info(page: FirstPage) -> PlaneInfo:
         height=page.height,
         width=page.width,
         is_described=True,
-        plate=_line(said, "Plate Name:"),
         # Some images lack the first, and have the instrument's own account of the same.
         x=_number(found.get("stage-position-x", found.get("ImageXpress Micro X"))),
         y=_number(found.get("stage-position-y", found.get("ImageXpress Micro Y"))),
@@ -152,12 +149,6 @@ def plane_info(page: FirstPage) -> PlaneInfo:
             found.get("_MagNA_"),
         ),
     )
-
-
-def properties(description: str) -> dict[str, str]:
-    """The properties of a plane that matter here, as an XML parser would read them."""
-    found = dict(_PROPERTY.findall(description))
-    return {name: _unescaped(value) for name, value in found.items()}
 
 
 def _unescaped(value: str) -> str:
@@ -226,7 +217,7 @@ def _optics(
 
 
 def _positive(value: float) -> float | None:
-    return value if value > 0 else None
+    return value if 0 < value < inf else None
 
 
 def seconds_of(text: str) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
+
+from tiles2zarr.sources.projections import projection_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
     from tiles2zarr.sources.imagexpress.folders import ImageFile
     from tiles2zarr.sources.imagexpress.metaseries import PlaneInfo
 
-_PROJECTIONS = {
-    "max": "maximum",
-    "min": "minimum",
-    "mean": "mean",
-    "ave": "mean",
-    "sum": "sum",
-    "add": "sum",
-    "foc": "focus",
-    "bestfoc": "focus",
-}
 _ELSE = 10**9  # behind every number of a folder
 
 
@@ -63,15 +54,25 @@ class Originals:
         indices: of the files that show planes.
         places: where each of them belongs.
         copies: the other files.
+        replaced: files that cannot be read, and that a copy stands for.
     """
 
     indices: list[int]
     places: list[Place]
     copies: list[Copy]
+    replaced: list[int]
 
 
-def originals_of(images: Sequence[ImageFile], infos: Sequence[PlaneInfo]) -> Originals:
-    """Sort the files of a plate out, by what their metadata say, and only else by their folders."""
+def originals_of(
+    images: Sequence[ImageFile], infos: Sequence[PlaneInfo], damaged: Collection[int] = ()
+) -> Originals:
+    """Sort the files of a plate out, by what their metadata say, and only else by their folders.
+
+    Args:
+        images: the files.
+        infos: what each of them says of itself.
+        damaged: indices of those that cannot be read; where a copy shows what should be in their place, it does.
+    """
     chosen: dict[object, int] = {}
     same: list[object] = []
     for index, (image, info) in enumerate(zip(images, infos, strict=True)):
@@ -89,7 +90,10 @@ def originals_of(images: Sequence[ImageFile], infos: Sequence[PlaneInfo]) -> Ori
         for index, key in enumerate(same)
         if chosen[key] != index
     ]
-    return Originals(indices, [places[index] for index in indices], copies)
+    readable = {(_series(images[index]), places[index]) for index in indices if index not in damaged}
+    replaced = [index for index in damaged if (_series(images[index]), places[index]) in readable]
+    kept = [index for index in indices if index not in replaced] if replaced else indices
+    return Originals(kept, [places[index] for index in kept], copies, replaced)
 
 
 def _identity(index: int, image: ImageFile, info: PlaneInfo) -> object:
@@ -132,17 +136,6 @@ def _kind(image: ImageFile, info: PlaneInfo, stacks: Collection[tuple[str, int, 
         return ""
     is_projection = _series(image) in stacks if info.is_described else True
     return "maximum" if is_projection else ""
-
-
-def projection_name(method: str) -> str:
-    """How images call a projection that MetaXpress calls, for instance, ``Best Focus``.
-
-    >>> projection_name("Maximum"), projection_name("Best Focus"), projection_name("Standard deviation 2")
-    ('maximum', 'focus', 'standarddeviation')
-    """
-    letters = re.sub("[^a-z]", "", method.lower())[:20]
-    known = (name for start, name in _PROJECTIONS.items() if letters.startswith(start))
-    return next(known, letters or "maximum")
 
 
 def _places(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -11,52 +10,24 @@ import numpy as np
 
 from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.models import ChannelInfo
-from tiles2zarr.models.image_files import read_header
+from tiles2zarr.sources.imagexpress.not_there import not_there
 from tiles2zarr.sources.naming import wells_of
 from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders
+from tiles2zarr.sources.projections import projections_only
 from tiles2zarr.sources.spacing import median_step
 from tiles2zarr.units import to_micrometre
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from tiles2zarr.sources.imagexpress.folders import ImageFile
-    from tiles2zarr.sources.imagexpress.htd import Htd
-    from tiles2zarr.sources.imagexpress.metaseries import PlaneInfo
-    from tiles2zarr.sources.imagexpress.originals import Originals
+    from tiles2zarr.sources.imagexpress.plate import Plate
 
 # Of the step that MetaXpress says, which it rounds, and the one that was measured: as far apart as this they are one.
 _ROUNDED = 0.1
 _CALIBRATED = 1e-3
 _REASON = "not taken: the export holds a copy of another plane here"
-
-
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """All that was found of a plate.
-
-    Attributes:
-        folder: of the plate.
-        name: of the plate.
-        acquisition_id: 0-based number of the acquisition.
-        images: its files.
-        infos: what each of them says of itself.
-        damaged: the error of each that cannot be read, by index.
-        originals: which of them show planes that were taken.
-        htd: what was to be imaged; None: not known.
-    """
-
-    folder: Path
-    name: str
-    acquisition_id: int
-    images: Sequence[ImageFile]
-    infos: Sequence[PlaneInfo]
-    damaged: Mapping[int, SourceError]
-    originals: Originals
-    htd: Htd | None
 
 
 def parts_of(plate: Plate) -> tuple[list[Planes], list[Finding]]:
@@ -67,17 +38,19 @@ def parts_of(plate: Plate) -> tuple[list[Planes], list[Finding]]:
     """
     kinds = sorted({place.projection for place in plate.originals.places})
     positions = _positions(plate)
-    waves = sorted({image.wave for image in plate.images} | set(plate.htd.waves if plate.htd else ()))
+    waves = sorted({image.wave for image in plate.images} | (plate.htd.collected if plate.htd else set()))
     channels = tuple(_channel(plate, wave) for wave in waves)
     pixel = _pixel(plate)
     parts = [
         _part(plate, kind, positions, waves, channels, pixel, is_alone=len(kinds) == 1) for kind in kinds
     ]
-    findings = [*_undescribed(plate), *_copied(plate), *_not_there(plate)]
-    if len(kinds) == 1 and kinds[0]:
-        message = f"the acquisition holds {kinds[0]} projections only: they become the images themselves"
-        findings.append(Finding("info", "projection-only", str(plate.folder), message))
-    return parts, findings
+    return parts, [
+        *_undescribed(plate),
+        *_copied(plate),
+        *_replaced(plate),
+        *not_there(plate),
+        *projections_only(plate.folder, kinds),
+    ]
 
 
 def _part(
@@ -121,6 +94,10 @@ def _part(
         focus=focus,
         acquired=np.array([info.acquired for info in infos]),
         not_taken=tuple(_not_taken(plate, kind, wells, sites, waves)),
+        declared=frozenset(
+            index for index, wave in enumerate(waves) if plate.htd and wave in plate.htd.collected
+        ),
+        z_first=None if kind or plate.is_part else 1,
         collection=columns["collection"],
         field=columns["field"],
         c=columns["c"],
@@ -180,8 +157,11 @@ def _positions(plate: Plate) -> NDArray[np.float64]:
         if found is None and len(sites[image.well]) > 1:
             if index in plate.damaged:
                 raise plate.damaged[index]
-            expected = "the stage position in its ImageDescription, because its well has several sites"
-            remedy = "copy the file again as MetaXpress wrote it, or describe the plate in a tiles.csv"
+            expected = "the stage position in its metadata, because its well has several sites"
+            remedy = (
+                "export the plate as TIFF, or copy the file again as MetaXpress wrote it, or describe the plate in a "
+                "tiles.csv: without positions nobody knows where the sites lie"
+            )
             msg = f"{plate.folder / image.path}: expected {expected}, found none: {remedy}"
             raise SourceError(msg)
         positions[index] = found or (0.0, 0.0)
@@ -197,11 +177,9 @@ def _sizes(plate: Plate, chosen: Sequence[int]) -> NDArray[np.int64]:
     sizes = [(plate.infos[index].height, plate.infos[index].width) for index in chosen]
     if any(index in plate.damaged for index in chosen):
         known = Counter(size for index, size in zip(chosen, sizes, strict=True) if index not in plate.damaged)
-        if known:
-            usual = known.most_common(1)[0][0]
-        else:
-            header = read_header(plate.folder / plate.images[chosen[0]].path)  # PNG and JPEG, too
-            usual = (header.height, header.width)
+        if not known:
+            raise plate.damaged[chosen[0]]
+        usual = known.most_common(1)[0][0]
         sizes = [usual if index in plate.damaged else size for index, size in zip(chosen, sizes, strict=True)]
     return np.array(sizes, np.int64)
 
@@ -286,27 +264,13 @@ def _copied(plate: Plate) -> list[Finding]:
     return [Finding("info", "copied-plane", str(plate.folder), message)]
 
 
-def _not_there(plate: Plate) -> list[Finding]:
-    """What the `.HTD` chose and no image shows."""
-    if plate.htd is None:
-        return []
-    fields: dict[str, set[int]] = {}
-    for image in plate.images:
-        fields.setdefault(image.well, set()).add(image.site)
-    wells = [well for well in plate.htd.wells or () if well not in fields]
-    sites = [
-        f"{well} site {site}"
-        for well, found in sorted(fields.items())
-        for site in plate.htd.sites or ()
-        if site not in found
-    ]
+def _replaced(plate: Plate) -> list[Finding]:
     findings = []
-    for what, missing in (("wells", wells), ("fields of view", sites)):
-        if missing:
-            shown = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
-            message = (
-                f"expected images of all {what} that the .HTD chooses, found none of {len(missing)} ({shown}): "
-                "copy them, unless the acquisition was stopped"
-            )
-            findings.append(Finding("warning", "not-imaged", str(plate.folder), message))
+    for index in plate.originals.replaced:
+        where = str(plate.folder / plate.images[index].path)
+        message = (
+            "expected an image, found a file that cannot be read, in whose place one that the export copied it to is "
+            "converted: copy the file again"
+        )
+        findings.append(Finding("warning", "unreadable-file", where, message))
     return findings

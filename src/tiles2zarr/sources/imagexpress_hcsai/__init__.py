@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.models import DefaultImageLoader
-from tiles2zarr.sources.imagexpress_hcsai.folders import descriptors_below, is_descriptor, is_protocol, run_of
+from tiles2zarr.sources.imagexpress_hcsai.folders import (
+    PLANES,
+    descriptors_below,
+    is_descriptor,
+    is_protocol,
+    run_of,
+)
 from tiles2zarr.sources.imagexpress_hcsai.parts import channels_of, part_of
 from tiles2zarr.sources.imagexpress_hcsai.units import planes_by_kind, read_units
 from tiles2zarr.sources.naming import plate_name
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.projections import projections_only
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tiles2zarr.models import ImageLoaderInterface
@@ -55,17 +62,22 @@ class ImageXpressHcsAiSource:
         if not any(unit.records for unit in units):
             msg = f"{units[0].tables[0]}: expected a row per image, found none: copy the file again"
             raise SourceError(msg)
-        plate = plate_name(request, run.folder)
+        # Every acquisition has a folder ``experiment``: it names no plate.
+        is_anonymous = run.folder.name.lower() == PLANES
+        plate = plate_name(request, run.folder.parent if is_anonymous else run.folder)
         planes, left_out = planes_by_kind(run, units)
         channels = channels_of(units)
+        declared = frozenset(index for unit in units for index in unit.descriptor.wavelengths)
         parts = [
             part_of(
                 run.folder,
                 found,
                 channels,
+                declared,
                 plate=plate,
                 acquisition_id=request.acquisition_id,
-                projection=kind if len(planes) > 1 else "",
+                projection=kind,
+                is_alone=len(planes) == 1,
             )
             for kind, found in sorted(planes.items())
         ]
@@ -78,18 +90,16 @@ class ImageXpressHcsAiSource:
                 *run.descriptors,
                 *(table for unit in units for table in unit.tables),
             ],
-            findings=_findings(run, units, planes.keys(), left_out),
+            findings=[
+                *projections_only(run.folder, planes.keys()),
+                *_findings(run, units, left_out),
+            ],
         )
 
 
-def _findings(run: Run, units: Sequence[Unit], kinds: Collection[str], left_out: int) -> list[Finding]:
+def _findings(run: Run, units: Sequence[Unit], left_out: int) -> list[Finding]:
     findings = []
     where = str(run.folder)
-    if list(kinds) not in ([""], []) and len(kinds) == 1:
-        message = (
-            f"the acquisition holds {next(iter(kinds))} projections only: they become the images themselves"
-        )
-        findings.append(Finding("info", "projection-only", where, message))
     if left_out:
         message = (
             f"{left_out} single planes are copies of planes of the stacks beside them: they are left out"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLOR = re.compile(r"#?(?:[0-9A-Fa-f]{2})?([0-9A-Fa-f]{6})")
-_WHEN = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2},? [0-9]{2}:[0-9]{2}:[0-9]{2}\s*$")
 _MAGNIFICATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*[xX]")
 _NANOMETRES = 1000.0
 
@@ -47,7 +46,6 @@ class Descriptor:
     """What a `.jdce` says.
 
     Attributes:
-        plate: name of the plate; empty: not said.
         tables: names of the tables of images.
         wavelengths: the channels by their index.
         pixel: width and height of a pixel, binning included, µm; None: not said.
@@ -59,7 +57,6 @@ class Descriptor:
         is_complete: whether the acquisition went to its end.
     """
 
-    plate: str
     tables: tuple[str, ...]
     wavelengths: Mapping[int, Wavelength]
     pixel: tuple[float, float] | None
@@ -88,8 +85,6 @@ def read_descriptor(file: Path) -> Descriptor:
     objective = _text(calibration.get("ObjectiveName"))
     magnification = _MAGNIFICATION.search(objective or "")
     return Descriptor(
-        plate=_text(_within(stack, "SpecimenHolder").get("Barcode"))
-        or _WHEN.sub("", _text(stack.get("PlateId")) or ""),
         tables=tuple(filter(None, map(_text, _list(stack.get("ImageMetadataFiles"))))),
         wavelengths=_wavelengths(file, protocol),
         pixel=_pixel(calibration),

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models.documents import one_line
+from tiles2zarr.sources.choosing import no_measurement, several_measurements
 
 PLANES, STACKS, MONTAGES = "experiment", "experiment_z_stack", "experiment_montage"
 _DEPTH, _FOLDERS, _GLANCE = 3, 200, 2000
@@ -42,17 +42,22 @@ def is_protocol(name: str) -> bool:
     return name.lower().endswith(_PROTOCOL) and not name.startswith(".")
 
 
-def descriptors_below(path: Path) -> list[Path]:
-    """The `.jdce` files of a folder, or where it has none those of the folders below."""
+def descriptors_below(path: Path, most: int | None = _GLANCE) -> list[Path]:
+    """The `.jdce` files of a folder, or where it has none those of the folders below.
+
+    Args:
+        path: the folder.
+        most: how many entries of each folder are looked at; None: all.
+    """
     level, looked = [path], 0
     found: list[Path] = []
     for _ in range(_DEPTH + 1):
         below: list[Path] = []
         for folder in level:
             looked += 1
-            if looked > _FOLDERS:
+            if most is not None and looked > _FOLDERS:
                 return found
-            files, folders = _glance(folder)
+            files, folders = _listed(folder, most)
             descriptors = [file for file in files if is_descriptor(file.name)]
             found += descriptors
             below += [] if descriptors else folders
@@ -72,13 +77,12 @@ def run_of(path: Path) -> Run:
     path = Path(os.path.abspath(path))
     if not path.is_dir():
         if not path.exists() or not (is_descriptor(path.name) or is_protocol(path.name)):
-            there = "another file" if path.exists() else "nothing there"
-            msg = f"{path}: expected the folder of an acquisition or its .jdce, found {there}: check the path"
-            raise SourceError(msg)
-        if is_descriptor(path.name):
+            raise no_measurement(path, ".jdce")
+        if is_descriptor(path.name) and descriptors_below(path.parent, most=None) != [path]:
             return Run(path.parent, (path,), None, ())
         path = path.parent
-    found = descriptors_below(path)
+    path = _whole(path)
+    found = descriptors_below(path, most=None)
     if not found:
         msg = f"{path}: expected a .jdce file, found none: choose the folder that MetaXpress Acquire wrote"
         raise SourceError(msg)
@@ -88,29 +92,33 @@ def run_of(path: Path) -> Run:
     if len(found) > len(units) or (
         len(units) > 1 and (len(roots) > 1 or not names <= {PLANES, STACKS, MONTAGES})
     ):
-        shown = ", ".join(os.path.relpath(file, path) for file in found[:10])
-        more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-        msg = one_line(
-            f"{path}: expected one acquisition, found {len(found)} ({shown}{more}): choose one .jdce", 900
-        )
-        raise SourceError(msg)
+        raise several_measurements(path, found)
     if units == {path}:
         return Run(path, tuple(found), None, ())
     (root,) = roots
     is_montage = {file: file.parent.name.lower() == MONTAGES for file in found}
     read = [file for file in found if not is_montage[file]] or found
     unread = [file.parent for file in found if file not in read]
-    protocols = [file for file in _glance(root)[0] if is_protocol(file.name)]
+    protocols = [file for file in _listed(root, None)[0] if is_protocol(file.name)]
     return Run(root, tuple(sorted(read)), unread[0] if unread else None, tuple(sorted(protocols)))
 
 
-def _glance(folder: Path) -> tuple[list[Path], list[Path]]:
+def _whole(folder: Path) -> Path:
+    """The folder of the run, where the one given is all that it has of it: ``experiment`` means the run, then."""
+    if folder.name.lower() not in (PLANES, STACKS):
+        return folder
+    units = {file.parent for file in descriptors_below(folder.parent, most=None)}
+    others = {unit for unit in units if unit.name.lower() != MONTAGES or unit.parent != folder.parent}
+    return folder.parent if others == {folder} else folder
+
+
+def _listed(folder: Path, most: int | None) -> tuple[list[Path], list[Path]]:
     """Files and folders in a folder; of a folder that cannot be listed none."""
     files: list[Path] = []
     folders: list[Path] = []
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, _GLANCE):
+            for entry in islice(entries, most):
                 if not entry.name.startswith("."):
                     (folders if entry.is_dir() else files).append(Path(entry.path))
     except OSError:

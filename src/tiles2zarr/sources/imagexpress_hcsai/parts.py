@@ -29,10 +29,12 @@ def part_of(
     folder: Path,
     planes: Sequence[Plane],
     channels: tuple[ChannelInfo, ...],
+    declared: frozenset[int],
     *,
     plate: str,
     acquisition_id: int,
     projection: str,
+    is_alone: bool,
 ) -> Planes:
     """The columns of one kind of images.
 
@@ -40,9 +42,11 @@ def part_of(
         folder: of the run.
         planes: at least one.
         channels: by the index of the wavelength.
+        declared: indices of those that the `.jdce` says it took.
         plate: name of the plate.
         acquisition_id: 0-based number of the acquisition.
-        projection: empty for planes that were taken, or where there is nothing else.
+        projection: empty for planes that were taken.
+        is_alone: there is nothing else.
 
     Raises:
         SourceError: pixel sizes contradict each other, or sizes or positions are not said.
@@ -64,7 +68,7 @@ def part_of(
     x, y = _positions(folder, planes)
     measured = median_step(focus, columns["z"], [columns[name] for name in ("collection", "field", "c", "t")])
     return Planes(
-        collections=wells_of(wells, plate, acquisition_id, projection),
+        collections=wells_of(wells, plate, acquisition_id, "" if is_alone else projection),
         field_names=tuple(f"FOV_{number + 1}" for number in fields),
         channels=channels,
         x=x,
@@ -77,6 +81,8 @@ def part_of(
         z_spacing=_z_spacing(planes, measured),
         focus=focus,
         acquired=np.array([record.acquired for record in records]),
+        declared=declared,
+        z_first=None if projection else 0,
         collection=columns["collection"],
         field=columns["field"],
         c=columns["c"],
@@ -149,48 +155,63 @@ def _z_spacing(planes: Sequence[Plane], measured: float | None) -> float | None:
 
 
 def _sizes(folder: Path, planes: Sequence[Plane]) -> NDArray[np.int64]:
-    """Height and width of each plane, px; where a table says none, the camera's or those of the first file.
+    """Height and width of each plane, px; where a table says none, those of the first file of its field of view.
+
+    A file that is not there is taken to be as large as the camera's images, which stitched ones are not.
 
     Raises:
-        SourceError: nobody says it, and the first file cannot be read.
+        SourceError: nobody says it, and the file cannot be read.
     """
-    usual: dict[str, tuple[int, int]] = {}
+    usual: dict[tuple[str, str, int], tuple[int, int]] = {}
     sizes = []
     for plane in planes:
-        size = (plane.record.height, plane.record.width)
+        record = plane.record
+        size = (record.height, record.width)
         if 0 in size:
-            prefix = plane.unit.prefix
-            if prefix not in usual:
-                usual[prefix] = plane.unit.descriptor.size or _size_of(
-                    folder / f"{prefix}{plane.record.path}"
-                )
-            size = usual[prefix]
+            place = (plane.unit.prefix, record.well, record.field)
+            if place not in usual:
+                usual[place] = _size_of(folder / f"{plane.unit.prefix}{record.path}", plane.unit)
+            size = usual[place]
         sizes.append(size)
     return np.array(sizes, np.int64)
 
 
-def _size_of(file: Path) -> tuple[int, int]:
+def _size_of(file: Path, unit: Unit) -> tuple[int, int]:
+    if unit.descriptor.size is not None and not file.is_file():
+        return unit.descriptor.size
     header = read_header(file)
     return header.height, header.width
 
 
 def _positions(folder: Path, planes: Sequence[Plane]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Stage position of each plane, x and y, µm.
+    """Position of each plane, x and y, µm: of the stage, in wells of which no plane says that within the well.
+
+    The two are never mixed: they lie as far apart as the well is from the corner of the plate. A plane without a
+    position lies where others of its field do.
 
     Raises:
         SourceError: one is not said, and its well has several fields of view.
     """
-    x = np.array([plane.record.x for plane in planes])
-    y = np.array([plane.record.y for plane in planes])
-    fields: dict[str, set[int]] = {}
-    for plane in planes:
-        fields.setdefault(plane.record.well, set()).add(plane.record.field)
-    for index in np.flatnonzero(np.isnan(x) | np.isnan(y)).tolist():
-        record = planes[index].record
-        if len(fields[record.well]) > 1:
-            where = folder / f"{planes[index].unit.prefix}{record.path}"
-            expected = "PositionXUm and PositionYUm, because its well has several fields of view"
-            msg = f"{where}: expected {expected}, found none in its table: copy the table again"
-            raise SourceError(msg)
-        x[index] = y[index] = 0.0
-    return x, y
+    records = [plane.record for plane in planes]
+    stage = np.array([(record.x, record.y) for record in records])
+    within = np.array([(record.offset_x, record.offset_y) for record in records])
+    wells = np.unique([record.well for record in records], return_inverse=True)[1]
+    is_staged = np.bincount(wells, np.isfinite(stage).all(axis=1))[wells] > 0
+    found = np.where(is_staged[:, None], stage, within)
+    unknown = np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist()
+    if unknown:
+        known = np.flatnonzero(np.isfinite(found).all(axis=1)).tolist()
+        of_field = {(records[row].well, records[row].field): found[row] for row in reversed(known)}
+        fields: dict[str, set[int]] = {}
+        for record in records:
+            fields.setdefault(record.well, set()).add(record.field)
+        for row in unknown:
+            record = records[row]
+            place = of_field.get((record.well, record.field))
+            if place is None and len(fields[record.well]) > 1:
+                where = folder / f"{planes[row].unit.prefix}{record.path}"
+                expected = "PositionXUm and PositionYUm, because its well has several fields of view"
+                msg = f"{where}: expected {expected}, found none in its table: copy the table again"
+                raise SourceError(msg)
+            found[row] = 0.0 if place is None else place
+    return found[:, 0], found[:, 1]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _REQUIRED = ("Field", "ImageFileName")
 _WELL = re.compile(r"\s*([A-Za-z]{1,2})\s*-?\s*([0-9]{1,3})\s*")
-_MOST = 10**9
+_MOST, _MOST_WAVELENGTHS = 10**9, 1000
+# As computers of other countries, and table calculators, write the same table.
+_DELIMITERS = ",;\t"
 _PROJECTION = re.compile(r"_projection_t[0-9]+_", re.IGNORECASE)
 
 
@@ -36,8 +38,10 @@ class Record:
         z: 0-based number of the z-plane.
         height: px; 0: not said.
         width: px; 0: not said.
-        x: µm; NaN: not said.
-        y: µm, growing downwards; NaN: not said.
+        x: of the stage, µm; NaN: not said.
+        y: as x, growing downwards.
+        offset_x: where the field lies in its well, µm; NaN: not said.
+        offset_y: as offset_x, growing downwards.
         focus: µm; NaN: not said.
         acquired: s since 1970; NaN: not said.
         exposure_s: NaN: not said.
@@ -54,6 +58,8 @@ class Record:
     width: int
     x: float
     y: float
+    offset_x: float
+    offset_y: float
     focus: float
     acquired: float
     exposure_s: float
@@ -73,7 +79,9 @@ def read_records(table: Path) -> list[Record]:
     """
     try:
         with open(table, encoding="utf-8-sig", errors="replace", newline="") as handle:
-            return list(_records(table, csv.reader(handle)))
+            first = handle.readline()
+            handle.seek(0)
+            return list(_records(table, csv.reader(handle, delimiter=max(_DELIMITERS, key=first.count))))
     except OSError as error:
         reason = error.strerror or str(error)
         msg = f"{table}: cannot be read: {reason}: copy it again, or ask for the right to read it"
@@ -118,41 +126,47 @@ class _Row:
         if not name:
             raise self._error("a file name in ImageFileName", "none")
         folder = self._text("ImageSubFolderPath") or f"timepoint{timepoint}"
-        x, y = self._position("X"), self._position("Y")
         return Record(
             path=within_folder(f"{folder}/{name}", f"{self.table}, row {self.number}"),
             well=self._well(),
             field=self._count("Field", is_needed=True),
-            wavelength=self._count("Wavelength"),
+            wavelength=self._count("Wavelength", most=_MOST_WAVELENGTHS),
             timepoint=timepoint,
             z=self._count("ZIndex"),
             height=self._count("ImageSizeYPx"),
             width=self._count("ImageSizeXPx"),
-            x=x,
-            y=y,
+            x=self._position("PositionXUm"),
+            y=self._position("PositionYUm"),
+            offset_x=self._position("FieldOffsetPointX"),
+            offset_y=self._position("FieldOffsetPointY"),
             focus=self._number("PositionZUm"),
             acquired=self._number("TimeStampSec"),
             exposure_s=self._number("ExposureTimeMs") / 1000,
             light=self._text("ExcitationEmissionFilter"),
         )
 
-    def _position(self, axis: str) -> float:
-        """Where the stage was; where that is not said, where the field lies in its well."""
-        said = self._number(f"Position{axis}Um")
-        return said if isfinite(said) else self._number(f"FieldOffsetPoint{axis}")
+    def _position(self, name: str) -> float:
+        """A place, which must not be lost for a slip of the pen."""
+        value, text = self._number(name), self._text(name)
+        if text and not isfinite(value) and text.lower() != "nan":
+            raise self._error(f"a number in {name}", repr(text[:80]))
+        return value
 
     def _text(self, name: str) -> str:
         place = self._places.get(name, _MOST)
         return self.values[place].strip() if place < len(self.values) else ""
 
     def _number(self, name: str) -> float:
+        text = self._text(name)
+        if text.count(",") == 1 and "." not in text:
+            text = text.replace(",", ".")  # a decimal comma
         try:
-            value = float(self._text(name) or nan)
+            value = float(text or nan)
         except ValueError:
             return nan
         return value if isfinite(value) else nan
 
-    def _count(self, name: str, *, is_needed: bool = False) -> int:
+    def _count(self, name: str, *, is_needed: bool = False, most: int = _MOST) -> int:
         """A whole number from 0; 0 where the table has no such column."""
         text = self._text(name)
         if not text and not is_needed:
@@ -161,7 +175,7 @@ class _Row:
             value = float(text)
         except ValueError:
             value = nan
-        if not 0 <= value < _MOST or value != int(value):
+        if not 0 <= value < most or value != int(value):
             raise self._error(f"a whole number in {name}", repr(text[:80]))
         return int(value)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.sources.imagexpress.originals import projection_name
 from tiles2zarr.sources.imagexpress_hcsai.descriptor import read_descriptor, read_json
 from tiles2zarr.sources.imagexpress_hcsai.folders import STACKS
 from tiles2zarr.sources.imagexpress_hcsai.records import read_records
 from tiles2zarr.sources.naming import within_folder
+from tiles2zarr.sources.projections import projection_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from tiles2zarr.sources.operetta.index import read_index
 from tiles2zarr.sources.operetta.layout import read_layouts
 from tiles2zarr.sources.operetta.locating import indexes_of, layout_files, measurement_folder, one_index
 from tiles2zarr.sources.operetta.planes import planes_of
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from tiles2zarr.models import ImageLoaderInterface
@@ -34,8 +34,6 @@ class OperettaSource:
 
     def detect(self, path: Path) -> str | None:
         """An index in the folder, in its folder of images, or in the one measurement below it."""
-        if (path / "tiles.csv").is_file():
-            return None
         found = indexes_of(path)
         if not found:
             return None

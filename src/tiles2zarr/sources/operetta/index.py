@@ -109,7 +109,7 @@ class Index:
         return any(self.columns[name])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column as numbers, NaN where nothing is said.
+        """A column as numbers, NaN where nothing is said, or that there is no number.
 
         Raises:
             SourceError: some text is no finite number.
@@ -120,7 +120,7 @@ class Index:
         except (ValueError, TypeError):
             values = np.array([_number(text) for text in column], np.float64)
         for row in np.flatnonzero(~np.isfinite(values)).tolist():
-            if (column[row] or "").strip():
+            if (column[row] or "").strip().lower() not in ("", "nan"):
                 msg = f"{self.place(row)}: expected {name} to be a number, found {_shown(column[row])}: export it again"
                 raise SourceError(msg)
         return values
@@ -133,7 +133,8 @@ class Index:
         """
         values = self.numbers(name)
         for row in np.flatnonzero(np.isnan(values)).tolist():
-            msg = f"{self.place(row)}: expected {name} to be a number, found nothing: export it again"
+            found = (self.columns[name][row] or "").strip() or "nothing"
+            msg = f"{self.place(row)}: expected {name} to be a number, found {found}: export it again"
             raise SourceError(msg)
         return values
 

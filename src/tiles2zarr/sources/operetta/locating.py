@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tiles2zarr.errors import Finding, SourceError
+from tiles2zarr.sources.choosing import no_measurement, several_measurements
 from tiles2zarr.sources.naming import within_folder
 
 #: Names of an index, in small letters; where a folder holds several the first of these is read.
@@ -29,6 +30,7 @@ _OF_IMAGES = frozenset({"images", "flex"})
 _BETWEEN = re.compile(
     r"images|flex|hs|harmony-archive|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 )
+_ARCHIVES = frozenset({"hs", "harmony-archive"})
 _DEEPEST = 4
 _MOST_FOLDERS = 100
 # Files that are looked for before the folders below are searched.
@@ -66,10 +68,9 @@ def one_index(path: Path) -> tuple[Path, list[Path]]:
     Raises:
         SourceError: there is none, or there are several measurements.
     """
-    if not path.exists():
-        msg = f"{path}: expected the folder of a measurement, found nothing there: check the path"
-        raise SourceError(msg)
     found = indexes_of(path)
+    if not found and not path.is_dir():
+        raise no_measurement(path, "Index.xml")
     if not found:
         msg = (
             f"{path}: expected Index.idx.xml, Index.xml or Index.ref.xml there or in its folder Images, found none: "
@@ -77,9 +78,7 @@ def one_index(path: Path) -> tuple[Path, list[Path]]:
         )
         raise SourceError(msg)
     if len(found) > 1:
-        folders = ", ".join(str(measurement_folder(indexes[0])) for indexes in found[:10])
-        msg = f"{path}: expected one measurement, found {len(found)} ({folders}): give the folder of one of them"
-        raise SourceError(msg)
+        raise several_measurements(path, [measurement_folder(indexes[0]) for indexes in found])
     (first, *others) = found[0]
     return first, others
 
@@ -90,6 +89,19 @@ def measurement_folder(index: Path) -> Path:
     while folder.name.lower() in _OF_IMAGES:
         folder = folder.parent
     return folder
+
+
+def home_of(folder: Path) -> Path:
+    """The folder that a measurement is called after: above those that archives put between, if it holds no other.
+
+    Args:
+        folder: of the measurement.
+    """
+    home, names = folder, set()
+    while _BETWEEN.fullmatch(home.name):
+        names.add(home.name.lower())
+        home = home.parent
+    return home if names & _ARCHIVES and len(indexes_of(home)) == 1 else folder
 
 
 def layout_files(folder: Path) -> list[Path]:

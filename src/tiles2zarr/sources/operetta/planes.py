@@ -9,11 +9,11 @@ import numpy as np
 
 from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.models import row_name
-from tiles2zarr.models.documents import one_line
 from tiles2zarr.sources.naming import wells_of
 from tiles2zarr.sources.operetta.channels import channels_of, orientation_findings, pixel_size
 from tiles2zarr.sources.operetta.locating import ImageFiles
 from tiles2zarr.sources.operetta.plates import chosen_plates
+from tiles2zarr.sources.operetta.repeated import each_once, in_sequence
 from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders
 from tiles2zarr.sources.spacing import median_step
 from tiles2zarr.sources.timestamps import posix
@@ -40,6 +40,8 @@ def planes_of(request: ScanRequest, index: Index, folder: Path) -> tuple[Planes,
     Raises:
         SourceError: an image lacks what says where it belongs, or contradicts others.
     """
+    index, repeated = each_once(index)
+    index, sequences = in_sequence(index)
     index, plate_of = chosen_plates(request, index, folder)
     files = ImageFiles(index.file, folder, allow_outside=request.allow_outside)
     places = _places_of_files(index, files)
@@ -55,7 +57,12 @@ def planes_of(request: ScanRequest, index: Index, folder: Path) -> tuple[Planes,
     wells, collections, collection = _wells(request, taken, [plate_of[row] for row in kept.tolist()])
     fields = taken.whole("FieldID", 0)
     numbers, field = np.unique(fields, return_inverse=True)
-    channels, c = channels_of(taken)
+    ids = taken.whole("ChannelID", 0)
+    is_dark = np.isin(failed.whole("ChannelID", 0), ids, invert=True)
+    dark = np.flatnonzero(~is_taken)[is_dark].tolist()
+    # Channels of which every image failed are among them, so that the scan can say so.
+    channels, c_of_all = channels_of(index.take([*kept.tolist(), *dark]))
+    c = c_of_all[: len(taken)]
     width = pixel_size(taken, channels, c, "ImageResolutionX")
     height = pixel_size(taken, channels, c, "ImageResolutionY")
     z, t = taken.whole("PlaneID", 0), taken.whole("TimepointID", 0)
@@ -84,8 +91,15 @@ def planes_of(request: ScanRequest, index: Index, folder: Path) -> tuple[Planes,
         not_taken=_not_taken(
             failed, [plate_of[row] for row in np.flatnonzero(~is_taken).tolist()], wells, taken, c
         ),
+        declared=frozenset(range(len(channels))),
     )
-    return planes, [*files.findings(), *orientation_findings(taken), *_not_imaged(index, taken, failed)]
+    return planes, [
+        *files.findings(),
+        *repeated,
+        *sequences,
+        *orientation_findings(taken),
+        *_not_imaged(index, taken, failed),
+    ]
 
 
 def _places_of_files(index: Index, files: ImageFiles) -> list[str | None]:
@@ -196,7 +210,7 @@ def _not_taken(
 
 
 def _not_imaged(index: Index, taken: Index, failed: Index) -> list[Finding]:
-    """What the index speaks of, but holds no single image of: wells, fields of view of other wells, channels."""
+    """What the index speaks of, but holds no single image of: wells, and fields of view of other wells."""
     imaged = _places(taken)
     wells = {(row, column) for row, column, _ in imaged}
     declared = {well for plate in index.plates for well in plate.wells} | {
@@ -212,16 +226,6 @@ def _not_imaged(index: Index, taken: Index, failed: Index) -> list[Finding]:
     if lost := sorted(place for place in _places(failed) - imaged if place[:2] in wells):
         listed = _listed([f"{_well(row, column)} FOV_{field}" for row, column, field in lost])
         message = f"expected images of every field of view, found that all failed of {listed}: check them in Harmony"
-        findings.append(Finding("warning", "not-imaged", str(index.file), message))
-    imaged_channels = set(taken.whole("ChannelID", 0).tolist())
-    named = dict(zip(failed.whole("ChannelID", 0).tolist(), failed.columns["ChannelName"], strict=True))
-    if dark := [
-        name or f"channel {number}" for number, name in sorted(named.items()) if number not in imaged_channels
-    ]:
-        listed = one_line(_listed(dark), 200)
-        message = (
-            f"expected images of every channel, found that all failed of {listed}: check them in Harmony"
-        )
         findings.append(Finding("warning", "not-imaged", str(index.file), message))
     return findings
 

@@ -9,6 +9,7 @@ from tiles2zarr.errors import SourceError
 from tiles2zarr.models.documents import one_line
 from tiles2zarr.models.values import valid_path_part
 from tiles2zarr.sources.naming import plate_name
+from tiles2zarr.sources.operetta.locating import home_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def chosen_plates(request: ScanRequest, index: Index, folder: Path) -> tuple[Ind
     """
     plates = {plate.identity or plate.name: plate for plate in index.plates}
     if len(plates) < 2:
-        return index, [plate_name(request, folder)] * len(index)
+        return index, [plate_name(request, home_of(folder))] * len(index)
     identities = _identities(index, plates)
     names = {identity: valid_path_part(plate.name or identity) for identity, plate in plates.items()}
     if request.plate_name is None:
@@ -44,7 +45,7 @@ def chosen_plates(request: ScanRequest, index: Index, folder: Path) -> tuple[Ind
         raise SourceError(msg)
     rows = [row for row, identity in enumerate(identities) if identity == wanted[0]]
     kept = replace(index.take(rows), plates=[plates[wanted[0]]])
-    return kept, [plate_name(request, folder)] * len(rows)
+    return kept, [plate_name(request, home_of(folder))] * len(rows)
 
 
 def _identities(index: Index, plates: dict[str, Plate]) -> list[str]:

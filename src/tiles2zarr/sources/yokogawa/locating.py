@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models.documents import one_line
+from tiles2zarr.sources.choosing import no_measurement, several_measurements
 
 CELLVOYAGER = "cellvoyager"
 CQ = "cq3k"
@@ -18,7 +19,6 @@ _MLF = ".mlf"
 _USUAL = "MeasurementData.mlf"
 _FAMILY = frozenset({_MLF, ".mrf", ".mes", ".wpi", ".wpp"})
 _IMAGE_FOLDERS = frozenset({"image", "images", "projection"})
-_TABLES = ("tiles.csv", "tiles.parquet")
 _GLANCE = 2**16  # bytes
 _IMAGE_NAME = re.compile(rb">\s*([^<>]*?\.[A-Za-z]{3,4})\s*</(?:\w+:)?MeasurementRecord>")
 #: Well number, field, timepoint, z-plane and channel in the names that CQ1 and CQ3K give to images.
@@ -57,22 +57,19 @@ def measurement_at(path: Path) -> Measurement:
         SourceError: there is none, or more than one.
     """
     found = _lists(path)
+    if not found and not path.is_dir():
+        raise no_measurement(path, _USUAL)
     if not found:
         msg = f"{path}: expected a MeasurementData.mlf in this folder, found none: check the path"
         raise SourceError(msg)
     if len(found) > 1:
-        names = ", ".join(os.path.relpath(file, path) for file in found[:5])
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        msg = f"{path}: expected one .mlf file, found {names}{more}: give the path of one of them"
-        raise SourceError(msg)
+        raise several_measurements(path if path.is_dir() else path.parent, found)
     (mlf,) = found
     return Measurement(mlf, tuple(_visible_names(mlf.parent)))
 
 
 def claim(path: Path, kind: str) -> str | None:
     """Why a folder or file is a measurement of this kind of instrument; None when it is not."""
-    if any((path / table).is_file() for table in _TABLES):
-        return None
     found = _lists(path)
     if not found or _kind(found[0]) != kind:
         return None
@@ -92,7 +89,7 @@ def _lists(path: Path) -> list[Path]:
     if path.name.lower() in _IMAGE_FOLDERS and (found := _lists_in(path.parent)):
         return found
     # Of other folders only the usual name counts: to list them all may take long.
-    return [file for folder in _subfolders(path) if (file := folder / _USUAL).is_file()]
+    return [file for folder in _subfolders(path) if os.path.isfile(file := folder / _USUAL)]
 
 
 def _lists_in(folder: Path) -> list[Path]:
@@ -121,7 +118,7 @@ def _kind(mlf: Path) -> str | None:
     """By the name of the first image, which is all that differs for sure."""
     try:
         with open(mlf, "rb") as file:
-            start = file.read(_GLANCE)
+            start = file.read(_GLANCE).replace(b"\0", b"")  # of UTF-16
     except OSError:
         return None
     if b"MeasurementData" not in start and b"MeasurementRecord" not in start:

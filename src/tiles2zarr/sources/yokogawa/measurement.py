@@ -11,7 +11,9 @@ from tiles2zarr.errors import Finding
 from tiles2zarr.models import ChannelInfo, row_name
 from tiles2zarr.models.documents import one_line
 from tiles2zarr.sources.naming import plate_name, wells_of
-from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders, scan_of
+from tiles2zarr.sources.planes import NotTaken, Planes, file_loaders
+from tiles2zarr.sources.projections import projections_only
+from tiles2zarr.sources.scanning import scan_of
 from tiles2zarr.sources.spacing import median_step, place_codes
 from tiles2zarr.sources.yokogawa.fields import Fields, fields_of
 from tiles2zarr.sources.yokogawa.geometry import geometry_of
@@ -24,7 +26,7 @@ from tiles2zarr.sources.yokogawa.well_groups import well_groups
 from tiles2zarr.sources.yokogawa.wells import check_well_numbers, with_subwells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,37 +109,48 @@ def _parts(contents: _Contents, request: ScanRequest) -> tuple[list[Planes], lis
     folder = contents.measurement.folder
     plate = plate_name(request, folder)
     kinds = sorted(set(contents.records.projection.tolist()))
-    parts, findings = [], []
+    channels, findings = _channels(contents)
+    parts = []
     for kind in kinds:
-        projection = kind if len(kinds) > 1 else ""
         found = contents.take(contents.records.projection == kind)
         for rows in well_groups(found.records, found.channel, found.failures):
-            part, noticed = _part(found.take(rows), plate, request.acquisition_id, projection)
+            projection = kind if len(kinds) > 1 else ""
+            part, noticed = _part(found.take(rows), channels, plate, request.acquisition_id, projection)
             parts.append(part)
             findings += [finding for finding in noticed if finding not in findings]
-    if len(kinds) == 1 and kinds[0]:
-        message = f"the acquisition holds no slices, only {kinds[0]} projections: they become its images"
-        findings.append(Finding("info", "projection-only", str(contents.measurement.mlf), message))
-    return parts, findings
+    return parts, [*findings, *projections_only(contents.measurement.mlf, kinds)]
 
 
 def _part(
-    contents: _Contents, plate: str, acquisition_id: int, projection: str
+    contents: _Contents,
+    channels: Mapping[int, ChannelInfo],
+    plate: str,
+    acquisition_id: int,
+    projection: str,
 ) -> tuple[Planes, list[Finding]]:
+    """The planes of wells that were taken with the same channels.
+
+    Args:
+        contents: of these wells.
+        channels: of the measurement, by code.
+        plate: its name.
+        acquisition_id: its number.
+        projection: in the name of its images.
+    """
     records = contents.records
     codes, collection = np.unique(records.row * 1000 + records.column, return_inverse=True)
     names = [f"{row_name(code // 1000 - 1)}{code % 1000:02d}" for code in codes.tolist()]
-    used, c = np.unique(contents.channel, return_inverse=True)
-    channels, noticed = _channels(contents, used.tolist())
+    c = np.searchsorted(list(channels), contents.channel)
     geometry, findings = geometry_of(contents.settings, records.ch, contents.files, contents.measurement)
-    noticed += _z_step_findings(contents, channels, c)
+    infos = tuple(_as_taken(contents, code, info) for code, info in channels.items())
+    findings += _z_step_findings(contents, infos, c)
     used_fields, field = np.unique(contents.fields.index, return_inverse=True)
     part = Planes(
         collections=wells_of(names, plate, acquisition_id, projection),
         collection=collection,
         field_names=tuple(contents.fields.names[index] for index in used_fields.tolist()),
         field=field,
-        channels=channels,
+        channels=infos,
         c=c,
         z=records.z,
         t=contents.timing.t,
@@ -150,12 +163,13 @@ def _part(
         pixelsize_y=geometry.pixelsize_y if geometry.pixelsize_y != geometry.pixelsize else None,
         focus=records.height,
         acquired=records.acquired,
+        z_first=1 if not records.projection[0] else None,
     )
     wells = {code: index for index, code in enumerate(codes.tolist())}
     places = {index: place for place, index in enumerate(used_fields.tolist())}
-    not_taken = _not_taken(contents, wells, places, used.tolist())
+    not_taken = _not_taken(contents, wells, places, list(channels))
     never = _never_together(contents, collection, field, c)
-    return replace(part, not_taken=(*not_taken, *never)), [*noticed, *findings]
+    return replace(part, not_taken=(*not_taken, *never)), findings
 
 
 def _z_step_findings(
@@ -250,14 +264,15 @@ def _channel_codes(records: Records) -> NDArray[np.int64]:
     return records.ch * _ACTION + np.where(is_several, records.action, 0)
 
 
-def _channels(contents: _Contents, codes: Sequence[int]) -> tuple[tuple[ChannelInfo, ...], list[Finding]]:
-    """The channels of these codes, named as the protocol names them."""
+def _channels(contents: _Contents) -> tuple[dict[int, ChannelInfo], list[Finding]]:
+    """All channels of the measurement by code, in order, named as the protocol names them."""
+    codes = np.unique(contents.channel).tolist()
     settings = contents.settings
     known = {code: settings.channels.get(code // _ACTION) for code in codes}
     targets = [
         info.channel_label for info in {code // _ACTION: known[code] for code in codes}.values() if info
     ]
-    channels = []
+    channels = {}
     for code in codes:
         number, action = divmod(code, _ACTION)
         info = known[code] or ChannelInfo(channel_label=f"Ch {number}")
@@ -266,9 +281,7 @@ def _channels(contents: _Contents, codes: Sequence[int]) -> tuple[tuple[ChannelI
             label = f"{label} {settings.filters[number]}"
         if action:
             label = f"{label} A{action:02d}"
-        first = action or int(contents.records.action[contents.channel == code].min())
-        wavelength = f"A{first:02d}_C{number:02d}"
-        channels.append(info.model_copy(update={"channel_label": label[:200], "wavelength_id": wavelength}))
+        channels[code] = info.model_copy(update={"channel_label": label[:200]})
     nameless = [f"Ch {code // _ACTION}" for code in codes if known[code] is None]
     findings = []
     if nameless:
@@ -277,7 +290,16 @@ def _channels(contents: _Contents, codes: Sequence[int]) -> tuple[tuple[ChannelI
             "copy it into the folder, or set acquisition.channels"
         )
         findings.append(Finding("warning", "assumed-value", str(contents.measurement.folder), message))
-    return tuple(channels), findings
+    return channels, findings
+
+
+def _as_taken(contents: _Contents, code: int, info: ChannelInfo) -> ChannelInfo:
+    """A channel with the action that took it, which is another one for slices than for projections."""
+    number, action = divmod(code, _ACTION)
+    actions = contents.records.action[contents.channel == code]
+    if not len(actions):
+        return info
+    return info.model_copy(update={"wavelength_id": f"A{action or int(actions.min()):02d}_C{number:02d}"})
 
 
 def _each_file_once(records: Records, measurement: Measurement) -> tuple[Records, list[Finding]]:
@@ -310,7 +332,8 @@ def _failure_findings(
         findings.append(Finding("info", "known-gap", str(measurement.mlf), message))
     if outside:
         message = (
-            f"the instrument reports errors where it took no image ({_said(outside)}): nothing is converted"
+            f"the instrument reports errors where it took no image ({_said(outside)}): "
+            "nothing of these wells is converted"
         )
         findings.append(Finding("info", "not-imaged", str(measurement.mlf), message))
     return findings

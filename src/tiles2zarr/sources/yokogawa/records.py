@@ -10,6 +10,7 @@ import numpy as np
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models.documents import one_line
 from tiles2zarr.sources.naming import within_folder
+from tiles2zarr.sources.projections import projection_name
 from tiles2zarr.sources.timestamps import posix
 from tiles2zarr.sources.xml import records
 from tiles2zarr.sources.yokogawa.locating import CQ_NAME
@@ -35,7 +36,6 @@ _WHOLE: Mapping[str, tuple[str | None, int, int]] = {
 _DECIMAL: Mapping[str, str | None] = {"X": None, "Y": None, "Z": "nan"}
 _PLAIN = ("Time", "ZImageProcessing", "ZTop", "ZBottom")
 _ATTRIBUTES = (*_WHOLE, *_DECIMAL, *_PLAIN)
-_PROJECTIONS = {"max": "maximum", "min": "minimum", "average": "mean", "avg": "mean", "none": ""}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +189,7 @@ def _whole(name: str, texts: Sequence[str | None], place: _Place) -> NDArray[np.
     default, lowest, highest = _WHOLE[name]
     values = np.full(len(texts), -1, np.int64)
     for row, text in enumerate(texts):
-        number = _int(text if text is not None else default)
+        number = _int(text if text or default is None else default)
         if number is None or not lowest <= number <= highest:
             found = "nothing" if text is None else repr(one_line(text, 50))
             expected = f"{name} from {lowest} to {highest}"
@@ -231,8 +231,7 @@ def _projections(raw: Mapping[str, Sequence[str | None]]) -> NDArray[np.object_]
     found = []
     for said, top, bottom in zip(raw["ZImageProcessing"], raw["ZTop"], raw["ZBottom"], strict=True):
         if said not in names:
-            letters = "".join(letter for letter in (said or "").lower() if "a" <= letter <= "z")[:20]
-            names[said] = _PROJECTIONS.get(letters, letters) if letters or not said else "projection"
+            names[said] = projection_name(said, "projection") if said else ""
         # Older software marks a projection by the range of heights alone.
         found.append(names[said] or ("projection" if said is None and top and bottom else ""))
     return _objects(found)
@@ -248,7 +247,14 @@ def _failure(said: Mapping[str, str], text: str) -> Failure:
         for name in ("Row", "Column", "FieldIndex", "Ch", "ZIndex", "TimePoint", "TimelineIndex")
     )
     return Failure(
-        one_line(text, 100), row, column, field, ch, z, timepoint, 1 if timeline is None else timeline
+        one_line(text, 100) or "an error without a name",
+        row,
+        column,
+        field,
+        ch,
+        z,
+        timepoint,
+        1 if timeline is None else timeline,
     )
 
 
