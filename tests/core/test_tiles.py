@@ -149,8 +149,12 @@ def test_loaders_of_two_types_are_refused() -> None:
 
 
 def test_a_tile_in_a_message_names_image_field_place_and_file() -> None:
-    tiles = Tiles.from_tiles([tile(start_c=2, start_z=1.5)])
-    assert tiles.describe(0, "/data") == f"P.zarr/B/03/0, 1 (c=2 z=1.5 t=0), {Path('/data/a.tif')}"
+    tiles = Tiles.from_tiles([tile(start_c=2, start_z=-1.5), tile(start_c=2, start_z=1.5, length_z=3)])
+    file = Path("/data/a.tif")
+    assert [tiles.describe(row, "/data") for row in (0, 1)] == [
+        f"P.zarr/B/03/0, 1 (channel_2, z-plane 0, timepoint 0), {file}",
+        f"P.zarr/B/03/0, 1 (channel_2, z-planes 3 to 5, timepoint 0), {file}",
+    ]
 
 
 def test_a_tile_survives_json_when_its_types_are_named() -> None:

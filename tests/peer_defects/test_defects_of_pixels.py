@@ -72,8 +72,8 @@ def with_lost_rows(folder: Path) -> TablePlate:
 def test_defect_07_every_missing_plane_is_listed_and_refused(tmp_path: Path) -> None:
     errors = refusals(with_lost_rows(tmp_path / "plate"), tmp_path / "out")
     assert [(error["code"], error["where"]) for error in errors] == [
-        ("missing-plane", "P.zarr/A/01/0, FOV_0 (c=1 t=0 z=0)"),
-        ("missing-plane", "P.zarr/B/02/0, FOV_1 (c=0 t=0 z=1)"),
+        ("missing-plane", "P.zarr/A/01/0, FOV_0 (channel_1, z-plane 0, timepoint 0)"),
+        ("missing-plane", "P.zarr/B/02/0, FOV_1 (channel_0, z-plane 1, timepoint 0)"),
     ]
 
 

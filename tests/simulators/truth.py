@@ -10,12 +10,17 @@ import numpy as np
 import zarr
 
 import tiles2zarr
-from tiles2zarr.models import ConverterOptions
+from tiles2zarr.core.job import ImageJob
+from tiles2zarr.core.tiled_image import tiled_image_from_tiles
+from tiles2zarr.models import ConverterOptions, OverwriteMode
+from tiles2zarr.sources.base import ScanRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from tiles2zarr.sources.base import Source
 
 
 def plane(
@@ -70,3 +75,13 @@ def scale_of(image: Path) -> dict[str, float]:
     axes = [axis["name"] for axis in multiscale["axes"]]  # type: ignore[index, call-overload]
     scale = multiscale["datasets"][0]["coordinateTransformations"][0]["scale"]  # type: ignore[index, call-overload]
     return dict(zip(axes, scale, strict=True))
+
+
+def fingerprints(source: Source, path: Path, plate_name: str | None = None) -> dict[str, str]:
+    """What tells whether an image has to be converted again, by the path of each image of a source."""
+    scan = source.scan(ScanRequest(path, plate_name=plate_name))
+    jobs = (
+        ImageJob(image, "", ConverterOptions(), OverwriteMode.EXTEND, scan.resource, source.name)
+        for image in tiled_image_from_tiles(tiles=scan.tiles)
+    )
+    return {job.image.path: job.fingerprint() for job in jobs}
