@@ -110,15 +110,19 @@ def _ended(blocks: Iterable[bytes], where: object) -> Iterator[Element]:
         for block in blocks:
             prolog.check(block)
             parser.feed(block)
-            events = cast("Iterator[tuple[str, Element]]", parser.read_events())
-            for _, element in events:
-                yield element
+            yield from _elements(parser)
         parser.close()
+        yield from _elements(parser)  # newer releases of expat put off parsing what may not be complete
     except ParseError as error:
         line, _ = error.position
         raise _not_xml(where, line, expat.ErrorString(error.code)) from error
     except (LookupError, ValueError) as error:  # encodings that Python or expat do not know
         raise _not_xml(where, 1, f"an encoding that cannot be read ({error})") from error
+
+
+def _elements(parser: XMLPullParser[Element]) -> Iterator[Element]:
+    events = cast("Iterator[tuple[str, Element]]", parser.read_events())
+    return (element for _, element in events)
 
 
 class _Prolog:
@@ -130,6 +134,9 @@ class _Prolog:
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse
+        if hasattr(self._parser, "SetReparseDeferralEnabled"):
+            # It must never see less of the document than the parser that it protects.
+            self._parser.SetReparseDeferralEnabled(False)
 
     def check(self, block: bytes) -> None:
         if self._is_over:
