@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_PIXEL_TYPES = {("uint8", 1): 0, ("uint16", 1): 1, ("float32", 1): 2, ("uint8", 3): 3, ("uint16", 3): 4}
+_PIXEL_TYPES = {
+    ("uint8", 1): 0,
+    ("uint16", 1): 1,
+    ("float32", 1): 2,
+    ("uint8", 3): 3,
+    ("uint16", 3): 4,
+    ("uint8", 4): 9,
+}
 COMPRESSIONS = {"none": 0, "jpeg": 1, "lzw": 2, "jpegxr": 4, "zstd0": 5, "zstd1": 6}
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -53,7 +60,7 @@ class Czi:
         height: of a tile, px.
         width: of a tile, px.
         dtype: of the pixels.
-        samples: 3 for blue, green, red.
+        samples: 3 for blue, green, red; 4 with transparency.
         compression: a key of `COMPRESSIONS`.
         pixelsize: metres, x and y; None: not calibrated.
         z_spacing: metres; None: not said.
@@ -64,10 +71,12 @@ class Czi:
         has_time_stamps: an attachment says when each timepoint began.
         has_pyramid: there is one, of sub-blocks at half size.
         numbers_tiles: the M dimension is written.
+        reverses_tiles: what comes last is written first.
         writes_scene: the S dimension is written.
         stage_sign: -1: the stage counts against the pixels.
         without: (scene, tile, c, z, t) that were never written.
         has_metadata: there is an XML document.
+        half_size: dimensions and positions along them that were stored at half size only.
         part: another file that all sub-blocks are said to be in.
     """
 
@@ -90,10 +99,12 @@ class Czi:
     has_time_stamps: bool = False
     has_pyramid: bool = False
     numbers_tiles: bool = True
+    reverses_tiles: bool = False
     writes_scene: bool = True
     stage_sign: int = 1
     without: frozenset[tuple[int, int, int, int, int]] = frozenset()
     has_metadata: bool = True
+    half_size: tuple[tuple[str, int], ...] = ()
     part: int = 0
 
     def pixels(self, scene: int, tile: int, c: int, z: int, t: int, extra: int = 0) -> NDArray[Any]:
@@ -131,7 +142,8 @@ class Czi:
         """The document as a file."""
         body = bytearray(_segment(b"ZISRAWFILE", bytes(512)))
         entries = []
-        for scene, tile, c, z, t, further in self.places():
+        places = list(self.places())
+        for scene, tile, c, z, t, further in reversed(places) if self.reverses_tiles else places:
             x, y = self.scenes[scene].tiles[tile]
             number = int(np.ravel_multi_index(further, tuple(self.extra.values()))) if further else 0
             pixels = self.pixels(scene, tile, c, z, t, number)
@@ -140,7 +152,10 @@ class Czi:
                 index["S"] = scene
             if self.numbers_tiles:
                 index["M"] = tile
-            entry = self._entry(len(body), (x, y), pixels.shape[:2], pixels.shape[:2], index, pyramid=0)
+            size = pixels.shape[:2]
+            if any(index[name] == value for name, value in self.half_size):
+                pixels = pixels[::2, ::2]
+            entry = self._entry(len(body), (x, y), size, pixels.shape[:2], index, pyramid=0)
             entries.append(entry)
             body += _sub_block(entry, self._tags(scene, tile, c, z, t), self._encoded(pixels))
             if self.has_pyramid and tile == 0:
@@ -233,7 +248,9 @@ class Czi:
     def _encoded(self, pixels: NDArray[Any]) -> bytes:
         import imagecodecs
 
-        stored = pixels if self.samples == 1 else np.ascontiguousarray(pixels[..., ::-1])
+        stored = (
+            pixels if self.samples == 1 else np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: self.samples]])
+        )
         match self.compression:
             case "jpeg":
                 return bytes(imagecodecs.jpeg_encode(pixels, lossless=True, bitspersample=8))

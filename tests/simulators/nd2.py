@@ -65,6 +65,8 @@ class Nd2:
         without: frames that were never written.
         has_times: there is a list of times.
         has_dyes: channels have a dye with spectra.
+        lasers: lines that were on, nm; empty: there is no laser.
+        filter_bands: wavelengths that the filter lets through; empty: there is no filter.
     """
 
     channels: tuple[str, ...] = ("DAPI", "FITC/GFP 50%")
@@ -88,6 +90,8 @@ class Nd2:
     without: frozenset[int] = field(default_factory=frozenset)
     has_times: bool = True
     has_dyes: bool = True
+    lasers: tuple[int, ...] = ()
+    filter_bands: tuple[float, ...] = ()
 
     @property
     def lengths(self) -> list[int]:
@@ -173,6 +177,7 @@ class Nd2:
                 "uiColor": int.from_bytes(bytes.fromhex(self.colors[c]), "little"),
                 "sDescription": name,
                 **({"pFluorescentProbe": _dye(c)} if self.has_dyes else {}),
+                **({"pFilterPath": _filter(self.filter_bands)} if self.filter_bands else {}),
             }
             for c, name in enumerate(self.channels)
         }
@@ -183,6 +188,7 @@ class Nd2:
                     "m_iXYUse0": 0,
                     "m_iXOrientation0": self.orientation[0],
                     "m_iYOrientation0": self.orientation[1],
+                    **(_laser(self.lasers) if self.lasers else {}),
                 },
             }
             for c in range(len(self.channels))
@@ -251,6 +257,24 @@ def contract_plate(folder: Path) -> Path:
         for field in range(2)
     )
     return Nd2(points=points, size_z=2, loops="pz").write(folder / "plate.nd2")
+
+
+def _laser(lines: tuple[int, ...]) -> dict[str, Any]:
+    """A laser of four lines, of which some were on."""
+    said: dict[str, Any] = {}
+    for number, line in enumerate((405, 488, 561, 640)):
+        said[f"m_bMultiLaser_LineUsedLineUsed0-{number:02}"] = int(line in lines)
+        said[f"m_uiMultiLaser_LineUsedLineWavelength0-{number:02}"] = line
+    return said
+
+
+def _filter(bands: tuple[float, ...]) -> dict[str, Any]:
+    points = {
+        f"Point{number}": {"eType": 4, "dTValue": 0.0, "dWavelength": band}
+        for number, band in enumerate(bands)
+    }
+    spectrum = {"uiCount": len(bands), "bPoints": False, "pPoint": points}
+    return {"m_pFilter": {"i0000000000": {"m_ExcitationSpectrum": spectrum}}}
 
 
 def _dye(c: int) -> dict[str, Any]:

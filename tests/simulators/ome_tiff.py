@@ -105,11 +105,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a well: the image, its sample's position, and its plate acquisition."""
+    """A field of a well: the image, its sample's position and unit, and its plate acquisition."""
 
     image: int
     position: tuple[float, float] | None = None
     run: int | None = None
+    unit: str = "µm"
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ class OmeTiff:
                 place = ""
                 if one.position is not None:
                     place = "".join(
-                        f' Position{axis}="{value}" Position{axis}Unit="µm"'
+                        f' Position{axis}="{value}" Position{axis}Unit="{one.unit}"'
                         for axis, value in zip("XY", one.position, strict=True)
                     )
                 samples += f'<WellSample ID="{identity}" Index="{count}"{place}>'

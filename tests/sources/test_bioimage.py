@@ -124,5 +124,5 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert BioimageSource().detect(path) == "one container file"
-    with pytest.raises(MissingExtraError, match=r"run pip install tiles2zarr\[bioimage\]"):
+    with pytest.raises(MissingExtraError, match=r'run pip install "tiles2zarr\[bioimage\]"'):
         scan(path)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+import tiles2zarr
 from tests.simulators.czi import COMPRESSIONS, START, Czi, Scene
-from tests.simulators.truth import convert, fields_of, scale_of
+from tests.simulators.truth import convert, fields_of, fingerprints, scale_of
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models import ChannelInfo, ImageInPlate, SingleImage
+from tiles2zarr.models import AcquisitionOptions, ChannelInfo, ImageInPlate, PixelSizeModel, SingleImage
 from tiles2zarr.sources.base import Scan, ScanRequest
 from tiles2zarr.sources.czi import CziSource
 from tiles2zarr.sources.czi.stage import stage_positions
@@ -254,6 +256,148 @@ def test_further_dimensions_become_channels_and_it_is_said(tmp_path: Path, dimen
     ]
     assert [finding.code for finding in found.findings] == ["assumed-value"]
     assert f"dimension {dimension}" in found.findings[0].message
+
+
+TOUCHING = ((0, 0), (32, 0), (0, 24), (32, 24))
+SIZED = AcquisitionOptions(pixel_info=PixelSizeModel(pixelsize=0.5))
+
+
+@pytest.mark.parametrize("said", [None, (2.5e-7, 2.5e-7), (2.5e-7, 3e-7)], ids=["nothing", "0.25", "oblong"])
+@pytest.mark.parametrize("tiling_mode", ["Auto", "Inplace"])
+def test_tiles_still_touch_where_the_user_says_another_pixel_size(
+    tmp_path: Path, said: tuple[float, float] | None, tiling_mode: str
+) -> None:
+    document = Czi(scenes=(Scene("m", TOUCHING),), pixelsize=said, size_z=1)
+    source = document.write(tmp_path / "a.czi")
+    (image,) = convert(source, tmp_path / "out", acquisition=SIZED.model_dump(), tiling_mode=tiling_mode)
+    pixels = zarr.open_array(tmp_path / "out" / image / "0", mode="r")[...]
+    assert scale_of(tmp_path / "out" / image)["x"] == 0.5
+    whole = [[document.pixels(0, tile, c, 0, 0) for tile in range(4)] for c in range(2)]
+    expected = [[np.block([[a, b], [c, d]])] for a, b, c, d in whole]
+    assert_array_equal(pixels, expected)
+
+
+def test_a_mosaic_stays_where_zen_registered_it_and_single_fields_do_not(tmp_path: Path) -> None:
+    tiles = ((0, 0), (29, 1), (59, -1))
+    document = Czi(scenes=(Scene("m", tiles),), size_z=1)
+    found = scan(document.write(tmp_path / "m.czi"))
+    assert found.tiles.all_details[0].registered
+    (image,) = convert(tmp_path / "m.czi", tmp_path / "out", tiling_mode="Auto")
+    pixels = np.asarray(zarr.open_array(tmp_path / "out" / image / "0", mode="r")[...])
+    assert pixels.shape == (2, 1, 26, 91)
+    assert_array_equal(pixels[0, 0, 0:24, 61:91], document.pixels(0, 2, 0, 0, 0)[:, 2:])
+    single = Czi(scenes=(Scene("a", well=(1, 1)), Scene("b", well=(1, 1), stage=(1008.0, 2000.0))))
+    assert not scan(single.write(tmp_path / "s.czi")).tiles.all_details[0].registered
+
+
+@pytest.mark.parametrize("dimension", [*"ZTHIVRB"])
+def test_what_is_stored_at_another_size_only_is_refused(tmp_path: Path, dimension: str) -> None:
+    sizes = {"Z": {"size_z": 2}, "T": {"size_t": 2}}.get(dimension, {"extra": {dimension: 2}})
+    document = Czi(**{"size_z": 1, **sizes}, half_size=((dimension, 1),))
+    with pytest.raises(
+        SourceError, match=rf"expected pixels at full size, found .*{dimension}=1.* stored at"
+    ):
+        scan(document.write(tmp_path / "a.czi"))
+
+
+def test_a_stopped_run_of_colours_is_converted_without_filling(tmp_path: Path) -> None:
+    document = Czi(
+        scenes=(Scene("m", ((0, 0), (32, 0))),),
+        channels=("H&amp;E",),
+        samples=3,
+        dtype="uint8",
+        size_z=1,
+        size_t=2,
+        without=frozenset({(0, 1, 0, 0, 1)}),
+    )
+    (image,) = convert(document.write(tmp_path / "a.czi"), tmp_path / "out")
+    first, second = fields_of(tmp_path / "out" / image).values()
+    assert_array_equal(first[1, :, 0], document.pixels(0, 0, 0, 0, 1).transpose(2, 0, 1))
+    assert_array_equal(second[0, :, 0], document.pixels(0, 1, 0, 0, 0).transpose(2, 0, 1))
+    assert not second[1].any()
+
+
+def test_files_that_share_a_well_are_fields_of_one_image_with_the_channels_of_both(tmp_path: Path) -> None:
+    folder = tmp_path / "screen"
+    folder.mkdir()
+    first = Czi(scenes=(Scene("x", well=(1, 1)), Scene("y", well=(1, 2))), size_z=1)
+    second = Czi(scenes=(Scene("z", well=(1, 1), stage=(1008.0, 2000.0)),), channels=("GFP", "RFP"), size_z=1)
+    first.write(folder / "a.czi")
+    second.write(folder / "b.czi")
+    assert sorted(convert(folder, tmp_path / "out")) == ["screen.zarr/A/01/0", "screen.zarr/A/02/0"]
+    found = scan(folder)
+    assert {
+        detail.channels and tuple(c.channel_label for c in detail.channels)
+        for detail in found.tiles.all_details
+    } == {("DAPI", "GFP", "RFP")}
+    fields = fields_of(tmp_path / "out" / "screen.zarr/A/01/0")
+    assert list(fields) == ["FOV_1", "FOV_2"]
+    nothing = np.zeros((24, 32))
+    assert_array_equal(
+        fields["FOV_1"][:, 0], [first.pixels(0, 0, 0, 0, 0), first.pixels(0, 0, 1, 0, 0), nothing]
+    )
+    assert_array_equal(
+        fields["FOV_2"][:, 0], [nothing, second.pixels(0, 0, 0, 0, 0), second.pixels(0, 0, 1, 0, 0)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"pixelsize": (5e-7, 5e-7)},
+            "expected pixelsize 0.25 µm as in a.czi, which has the same well, found 0.5 µm",
+        ),
+        ({"z_spacing": 3e-6}, "expected z_spacing 1.5 µm as in a.czi, which has the same well, found 3 µm"),
+    ],
+)
+def test_files_that_share_a_well_and_differ_in_size_are_both_named(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    one = Czi(scenes=(Scene("x", well=(1, 1)),))
+    one.write(tmp_path / "a.czi")
+    replace(one, **changes).write(tmp_path / "b.czi")
+    with pytest.raises(SourceError, match=f"b.czi: {message}"):
+        scan(tmp_path)
+
+
+def test_a_file_and_the_folder_that_holds_only_it_make_the_same_images(tmp_path: Path) -> None:
+    file = Czi(scenes=(Scene("D6", MOSAIC, (4, 6)),)).write(tmp_path / "a.czi")
+    assert fingerprints(CziSource(), file, "P") == fingerprints(CziSource(), tmp_path, "P")
+
+
+def test_files_in_a_subfolder_are_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "day 1").mkdir()
+    Czi().write(tmp_path / "day 1" / "a.czi")
+    with pytest.raises(SourceError, match="found some in its subfolder day 1 only: give that one"):
+        scan(tmp_path)
+
+
+def test_images_without_a_size_are_named_and_counted_once(tmp_path: Path) -> None:
+    for name in "abc":
+        Czi(pixelsize=None, size_z=1).write(tmp_path / f"{name}.czi")
+    Czi(size_z=1).write(tmp_path / "known.czi")
+    (said,) = scan(tmp_path).findings
+    assert (said.severity, said.code, said.where) == ("warning", "assumed-value", "a.zarr")
+    assert "expected the source to say pixelsize, found nothing (nor of 2 other images): 1 is" in said.message
+
+
+def test_the_last_number_is_seen_where_tiles_overlap_whenever_it_was_written(tmp_path: Path) -> None:
+    tiles = ((0, 0), (28, 0))
+    document = Czi(scenes=(Scene("m", tiles),), size_z=1, channels=("a",), reverses_tiles=True)
+    (image,) = convert(document.write(tmp_path / "a.czi"), tmp_path / "out")
+    pixels = np.asarray(zarr.open_array(tmp_path / "out" / image / "0", mode="r")[0, 0])
+    assert_array_equal(pixels[:, 28:], document.pixels(0, 1, 0, 0, 0))
+    assert_array_equal(pixels[:, :28], document.pixels(0, 0, 0, 0, 0)[:, :28])
+
+
+def test_transparency_that_is_dropped_is_said(tmp_path: Path) -> None:
+    document = Czi(channels=("a",), samples=4, dtype="uint8", size_z=1)
+    source = document.write(tmp_path / "a.czi")
+    assert [finding.code for finding in tiles2zarr.inspect(source).findings] == ["dropped-alpha"]
+    (image,) = convert(source, tmp_path / "out")
+    (found,) = fields_of(tmp_path / "out" / image).values()
+    assert_array_equal(found[:, 0], document.pixels(0, 0, 0, 0, 0)[..., :3].transpose(2, 0, 1))
 
 
 def test_a_document_in_several_files_is_refused(tmp_path: Path) -> None:

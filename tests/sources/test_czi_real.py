@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
+import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.simulators.truth import convert, fields_of, scale_of
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from tiles2zarr.sources.base import Scan
+
+MOSAICS = "S3_1Pos_2Mosaic_T1_Z1_CH1"
 DATASET = "czi-czitools-small"
 
 
@@ -70,3 +77,52 @@ def test_two_mosaics_and_a_single_position(real_dataset: Callable[[str], Path], 
     assert len(scan.tiles) == 28
     steps = np.unique(np.round((scan.tiles.x[:10] - scan.tiles.x[:10].min()) / 1.6, 6))
     assert_array_equal(steps, [0, 58, 116, 173, 231])
+
+
+@pytest.mark.parametrize("tiling_mode", ["Auto", "Inplace"])
+def test_mosaics_are_the_pictures_that_the_vendors_library_makes_of_them(
+    real_dataset: Callable[[str], Path], tmp_path: Path, tiling_mode: str
+) -> None:
+    """Where tiles overlap, too: the last number is on top."""
+    vendor = pytest.importorskip("pylibCZIrw.czi", reason="Zeiss' library is not installed")
+    source = real_dataset(DATASET) / f"{MOSAICS}.czi"
+    convert(source, tmp_path, tiling_mode=tiling_mode)
+    scan = CziSource().scan(ScanRequest(source))
+    with vendor.open_czi(str(source)) as opened:
+        for number, name in enumerate(("TR1", "P1", "TR2")):
+            found = np.asarray(zarr.open_array(tmp_path / MOSAICS / f"{name}.zarr" / "0", mode="r")[0, 0])
+            expected = opened.read(scene=number)[..., 0]
+            covered = np.zeros(found.shape, bool)
+            for x, y, _ in tiles_of(scan, number):
+                covered[y : y + 64, x : x + 64] = True
+            assert_array_equal(found, np.where(covered, expected, 0))
+
+
+@pytest.mark.parametrize("tiling_mode", ["Auto", "Inplace"])
+def test_tiles_of_a_mosaic_lie_where_the_file_says_and_the_last_one_is_seen_where_they_overlap(
+    real_dataset: Callable[[str], Path], tmp_path: Path, tiling_mode: str
+) -> None:
+    source = real_dataset(DATASET) / f"{MOSAICS}.czi"
+    convert(source, tmp_path, tiling_mode=tiling_mode)
+    scan = CziSource().scan(ScanRequest(source))
+    for number, name in enumerate(("TR1", "P1", "TR2")):
+        found = np.asarray(zarr.open_array(tmp_path / MOSAICS / f"{name}.zarr" / "0", mode="r")[0, 0])
+        expected = np.zeros_like(found)
+        tiles = tiles_of(scan, number)
+        for x, y, pixels in tiles:
+            expected[y : y + 64, x : x + 64] = pixels
+        assert_array_equal(found, expected)
+        if name == "TR1":
+            assert [(x, y) for x, y, _ in tiles[:4]] == [(0, 0), (58, 0), (116, 0), (173, 0)]
+
+
+def tiles_of(scan: Scan, image: int) -> list[tuple[int, int, NDArray[Any]]]:
+    """Left and upper edge in the image, px, and pixels of each tile, in the order of the fields of view."""
+    tiles = scan.tiles
+    rows = np.flatnonzero(tiles.collection == image)
+    rows = rows[np.argsort(tiles.fov[rows])]
+    x, y = (np.round((axis[rows] - axis[rows].min()) / 1.6).astype(int) for axis in (tiles.x, tiles.y))
+    return [
+        (int(left), int(upper), tiles.loaders[row].load_data(scan.resource))
+        for left, upper, row in zip(x, y, rows.tolist(), strict=True)
+    ]

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.simulators.lif import FIRST_TICK, Series, write_lif
-from tests.simulators.truth import convert, fields_of, scale_of
+from tests.simulators.truth import convert, fields_of, fingerprints, scale_of
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import ChannelInfo
 from tiles2zarr.sources.base import Scan, ScanRequest
@@ -221,6 +222,20 @@ def test_tiles_without_positions_are_put_in_a_row_and_it_is_said(tmp_path: Path)
     found = scanned(tmp_path, Series(axes={"x": 20, "y": 16, "m": 3}, luts=("Gray",), stage=((0.0, 0.0),)))
     assert_allclose(found.tiles.x, [0.0, 4.0, 8.0])
     assert [finding.severity for finding in found.findings] == ["warning"]
+
+
+def test_tiles_in_a_row_still_touch_where_the_user_says_another_pixel_size(tmp_path: Path) -> None:
+    series = Series(axes={"x": 20, "y": 16, "m": 3}, luts=("Gray",), stage=((0.0, 0.0),))
+    source = write_lif(tmp_path / "a.lif", (series,))
+    options = {"pixel_info": {"pixelsize": 0.5}}
+    (image,) = convert(source, tmp_path / "out", acquisition=options, tiling_mode="Auto")
+    stored = zarr.open_array(tmp_path / "out" / image / "0", mode="r")[...]
+    assert_array_equal(stored, [[np.hstack([series.pixels(m=m) for m in range(3)])]])
+
+
+def test_a_file_and_the_folder_that_holds_only_it_make_the_same_images(tmp_path: Path) -> None:
+    file = write_lif(tmp_path / "a.lif", (Series(),))
+    assert fingerprints(LifSource(), file) == fingerprints(LifSource(), tmp_path)
 
 
 @pytest.mark.parametrize("stamps", ["old", "new"])

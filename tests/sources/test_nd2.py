@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.simulators.nd2 import DAY, Nd2, Point
-from tests.simulators.truth import convert, fields_of, scale_of
+from tests.simulators.truth import convert, fields_of, fingerprints, scale_of
 from tiles2zarr.errors import MissingExtraError, SourceError
 from tiles2zarr.models import ChannelInfo
 from tiles2zarr.sources.base import Scan, ScanRequest
@@ -227,6 +228,64 @@ def test_frames_that_the_file_lacks_are_gaps_not_black_planes(tmp_path: Path) ->
     assert_array_equal(stored[1, 0, 0], document.pixels(0, 0, 0, 1))
 
 
+def test_a_stopped_run_of_colours_is_converted_without_filling(tmp_path: Path) -> None:
+    document = Nd2(loops="t", size_t=2, channels=("a", "b"), samples=(3, 1), without=frozenset({1}))
+    (image,) = convert(replace(document, size_t=3).write(tmp_path / "a.nd2"), tmp_path / "out")
+    (stored,) = fields_of(tmp_path / "out" / image).values()
+    assert_array_equal(stored[2, :3, 0], document.pixels(0, 0, 0, 2).transpose(2, 0, 1))
+    assert_array_equal(stored[0, 3, 0], document.pixels(0, 1, 0, 0))
+    assert not stored[1].any()
+
+
+def test_files_that_share_wells_make_one_plate(tmp_path: Path) -> None:
+    folder = tmp_path / "screen"
+    folder.mkdir()
+    first = Nd2(points=(Point(0.0, 0.0, "A1"), Point(5000.0, 0.0, "A2")))
+    second = Nd2(points=(Point(16.0, 0.0, "A1"),), channels=("DAPI",), samples=(1,), size_z=2)
+    first.write(folder / "a.nd2")
+    second.write(folder / "b.nd2")
+    assert sorted(convert(folder, tmp_path / "out")) == ["screen.zarr/A/01/0", "screen.zarr/A/02/0"]
+    one, two = fields_of(tmp_path / "out" / "screen.zarr/A/01/0").values()
+    nothing = np.zeros((24, 32))
+    assert_array_equal(one, [[first.pixels(0, 0), nothing], [first.pixels(0, 1), nothing]])
+    assert_array_equal(two, [[second.pixels(0, 0, 0), second.pixels(0, 0, 1)], [nothing, nothing]])
+    (other,) = fields_of(tmp_path / "out" / "screen.zarr/A/02/0").values()
+    assert_array_equal(other[:, 0], [first.pixels(1, 0), first.pixels(1, 1)])
+    replace(second, pixelsize=0.25).write(folder / "b.nd2")
+    with pytest.raises(SourceError, match=r"b.nd2: expected pixelsize 0.5 µm as in a.nd2, .* found 0.25 µm"):
+        scan(folder)
+
+
+def test_a_file_and_the_folder_that_holds_only_it_make_the_same_images(tmp_path: Path) -> None:
+    file = Nd2(points=(Point(0.0, 0.0, "B2"),)).write(tmp_path / "a.nd2")
+    assert fingerprints(Nd2Source(), file, "P") == fingerprints(Nd2Source(), tmp_path, "P")
+
+
+def test_positions_that_are_counted_and_not_listed_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="expected the 9 positions of its loops, found 3 in its list"):
+        scanned(tmp_path, Nd2(loops="pp", points=CORNER))
+
+
+@pytest.mark.parametrize(
+    ("lasers", "bands", "excitation"),
+    [
+        ((), (405.0,), 405.0),
+        ((), (405.0, 488.0, 561.0), None),
+        ((488,), (405.0,), 488.0),
+        ((488,), (405.0, 488.0, 561.0), 488.0),
+        ((488, 561), (405.0,), None),
+        ((561,), (), None),
+    ],
+)
+def test_the_laser_goes_before_a_filter_that_serves_several_dyes(
+    tmp_path: Path, lasers: tuple[int, ...], bands: tuple[float, ...], excitation: float | None
+) -> None:
+    document = Nd2(has_dyes=False, lasers=lasers, filter_bands=bands)
+    channels = scanned(tmp_path, document).tiles.all_details[0].channels
+    assert channels is not None
+    assert {channel.excitation_nm for channel in channels} == {excitation}
+
+
 def test_loops_that_count_more_than_any_file_has_are_refused(tmp_path: Path) -> None:
     whole = Nd2(loops="z", size_z=3).write(tmp_path / "a.nd2").read_bytes()
     count = "uiCount\0".encode("utf-16-le")
@@ -300,7 +359,7 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert Nd2Source().detect(path) == "one ND2 file"
-    with pytest.raises(MissingExtraError, match=r"run pip install tiles2zarr\[nd2\]"):
+    with pytest.raises(MissingExtraError, match=r'run pip install "tiles2zarr\[nd2\]"'):
         scan(path)
 
 

@@ -32,6 +32,7 @@ def test_a_stack(real_dataset: Callable[[str], Path], tmp_path: Path) -> None:
     assert_allclose([scan.tiles.x[0], scan.tiles.y[0]], [49481.8, 32354.2])
     (channel,) = scan.tiles.all_details[0].channels or ()
     assert (channel.channel_label, channel.color, channel.emission_nm) == ("FITC BP", "07FF00", 512)
+    assert channel.excitation_nm == 488
     assert (channel.objective, channel.exposure_s) == ("Plan Apo λ 20x", 0.5)
 
 
@@ -47,3 +48,5 @@ def test_four_channels_without_a_stack(real_dataset: Callable[[str], Path], tmp_
     assert channels is not None
     assert [channel.channel_label for channel in channels] == ["Mono", "DAPI", "FITC BP", "TRITC BP"]
     assert [channel.exposure_s for channel in channels] == [0.02, 1.0, 1.0, 1.0]
+    # The filter says 405 nm for all dyes; the laser lines that were on tell them apart.
+    assert [channel.excitation_nm for channel in channels] == [None, 405, 488, 561]

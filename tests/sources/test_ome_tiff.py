@@ -16,9 +16,10 @@ import zarr
 import tiles2zarr
 from tests.simulators.ome_tiff import Field, Image, OmeTiff, Plate, simple_plate
 from tests.simulators.scanr import Scanr
-from tests.simulators.truth import convert, fields_of, scale_of
+from tests.simulators.truth import convert, fields_of, fingerprints, scale_of
 from tiles2zarr.errors import PreflightError, SourceError
 from tiles2zarr.models import ChannelInfo, ImageInPlate
+from tiles2zarr.sources import detect_source
 from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.sources.ome_tiff import OmeTiffSource
 
@@ -150,9 +151,9 @@ def test_colours_become_three_channels(folder: Path, tmp_path: Path) -> None:
     source = OmeTiff((image,)).write(folder)
     (details,) = scan(source).tiles.all_details
     assert [(one.channel_label, one.color) for one in details.channels or ()] == [
-        ("red", "FF0000"),
-        ("green", "00FF00"),
-        ("blue", "0000FF"),
+        ("R", "FF0000"),
+        ("G", "00FF00"),
+        ("B", "0000FF"),
     ]
     assert_converts(source, tmp_path / "out", {"set.zarr": image})
 
@@ -446,6 +447,44 @@ def test_fields_without_positions_are_laid_out_side_by_side_and_that_is_said(
     assert_fields(tmp_path / "out" / path, plate_truth(plate, range(5)))
 
 
+@pytest.mark.parametrize("unit", ["pixel", "reference frame", None])
+@pytest.mark.parametrize("of_samples", [False, True], ids=["planes", "samples"])
+def test_fields_still_touch_where_the_user_says_another_pixel_size(
+    unit: str | None, of_samples: bool, folder: Path, tmp_path: Path
+) -> None:
+    places = [(32.0 * (number % 2), 24.0 * (number // 2)) for number in range(4)]
+    images = [replace(SMALL, name=str(number)) for number in range(4)]
+    fields = tuple(map(Field, range(4)))
+    if unit is not None and of_samples:
+        fields = tuple(Field(number, place, unit=unit) for number, place in enumerate(places))
+    elif unit is not None:
+        images = [
+            replace(image, position=place, position_unit=unit)
+            for image, place in zip(images, places, strict=True)
+        ]
+    OmeTiff(tuple(images), (Plate(wells=((0, 0, fields),)),)).write(folder)
+    options = {"pixel_info": {"pixelsize": 0.25}}
+    (path,) = convert(folder, tmp_path / "out", acquisition=options, tiling_mode="Inplace")
+    a, b, c, d = (image.plane(0, 0, 0) for image in images)
+    np.testing.assert_array_equal(stored(tmp_path / "out" / path), [[np.block([[a, b], [c, d]])]])
+
+
+def test_a_folder_and_the_companion_of_its_only_set_make_the_same_images(folder: Path) -> None:
+    OmeTiff((Image("a"), Image("b")), companion=True, mode="per_image").write(folder)
+    of_folder = fingerprints(OmeTiffSource(), folder)
+    for file in ("set.companion.ome", "set_0.ome.tif", "set_1.ome.tif"):
+        assert fingerprints(OmeTiffSource(), folder / file) == of_folder
+    simple_plate().write(folder.parent / "plate")
+    one = OmeTiff((SMALL,), (Plate(wells=((0, 0, (Field(0),)),)),)).write(folder.parent / "one")
+    assert fingerprints(OmeTiffSource(), one, "P") == fingerprints(OmeTiffSource(), one / "set.ome.tif", "P")
+
+
+def test_files_in_a_subfolder_are_pointed_at(folder: Path) -> None:
+    OmeTiff((SMALL,)).write(folder / "day 1")
+    with pytest.raises(SourceError, match="found some in its subfolder day 1 only: give that one"):
+        scan(folder)
+
+
 def test_positions_in_pixels_are_multiplied_and_said(folder: Path) -> None:
     for number, (unit, place, code) in enumerate(
         [("reference frame", 32, "warning"), ("pixel", 32, "warning"), ("", 16, "info"), ("µm", 16, "")]
@@ -534,16 +573,14 @@ def test_a_tiff_without_ome_xml_is_refused_and_not_claimed(folder: Path) -> None
             scan(path)
 
 
-def test_folders_of_other_formats_are_not_claimed(folder: Path) -> None:
+def test_folders_of_instruments_and_tables_are_left_to_them(folder: Path) -> None:
     OmeTiff((Image(),)).write(folder)
-    assert OmeTiffSource().detect(folder) is not None
-    for name in ("tiles.csv", "Index.idx.xml", "Index.xml", "MeasurementData.mlf", "plate.HTD"):
-        (folder / name).write_text("")
-        assert OmeTiffSource().detect(folder) is None
-        (folder / name).unlink()
+    assert detect_source(folder).name == "ome_tiff"
+    (folder / "tiles.csv").write_text("file_path")
+    assert detect_source(folder).name == "table"
     plate = Scanr().write(folder.parent / "scanr")
     for path in (plate, plate / "data", plate / "data" / "metadata.ome.xml"):
-        assert OmeTiffSource().detect(path) is None
+        assert detect_source(path).name == "scanr"
 
 
 def test_damaged_files_are_named(folder: Path) -> None:

@@ -13,7 +13,9 @@ import zarr
 
 import tiles2zarr
 from tests.simulators.truth import convert, fields_of, plane, scale_of
+from tiles2zarr.errors import UnknownFormatError
 from tiles2zarr.models import ChannelInfo, ImageInPlate, SingleImage
+from tiles2zarr.sources import detect_source
 from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.sources.ome_tiff import OmeTiffSource
 
@@ -174,4 +176,7 @@ def test_real_plates_of_other_instruments_are_left_to_their_formats(
 ) -> None:
     source = real_dataset(name)
     for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
-        assert OmeTiffSource().detect(folder) is None
+        try:
+            assert detect_source(folder).name != "ome_tiff"
+        except UnknownFormatError as unknown:
+            assert "expected a known format" in str(unknown)

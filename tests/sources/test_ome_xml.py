@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.base import ScanRequest
 from tiles2zarr.sources.ome_xml import is_ome_xml, pages_of, parse_ome_xml, read_ome_xml, stage_of
 from tiles2zarr.sources.ome_xml.values import IN_PIXELS, IN_UNIT, WITHOUT_UNIT, Attributes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tiles2zarr.sources.ome_xml import OmeXml
+
+REQUEST = ScanRequest(Path("x.ome.xml"))
 
 
 def document(
@@ -153,7 +155,7 @@ def test_positions_know_whether_they_are_lengths() -> None:
         units = {axis: unit.format(axis=f"Position{axis.upper()}Unit") for axis in "xyz"}
         sizes = 'PhysicalSizeX="0.5" PhysicalSizeY="2"'
         found = read(plane.format(**units), attributes=sizes)
-        stage = stage_of(found, pages_of(found, lambda _: 1))
+        stage = stage_of(found, pages_of(found, lambda _: 1), REQUEST)
         assert (stage.x[0], stage.y[0], stage.kind[0]) == (*expected, kind)
         assert isnan(stage.focus[0]) == (kind == IN_PIXELS)
 
@@ -164,7 +166,7 @@ def test_a_stage_label_in_a_unit_goes_before_positions_that_are_no_lengths_and_a
     expected = {"pixel": (1000.0, 2000.0), "µm": (10.0, 20.0), None: (1000.0, 2000.0)}
     for unit, place in expected.items():
         found = read(plane.format(unit) if unit else "", inside=label)
-        stage = stage_of(found, pages_of(found, lambda _: 1))
+        stage = stage_of(found, pages_of(found, lambda _: 1), REQUEST)
         assert (stage.x[0], stage.y[0], stage.kind[0]) == (*place, IN_UNIT)
 
 
@@ -173,7 +175,7 @@ def test_a_page_without_a_position_was_taken_where_the_first_of_its_image_was() 
         '<Plane TheZ="1" TheC="0" TheT="0" PositionX="10" PositionY="20"/><Plane TheZ="0" TheC="0" TheT="0"/>'
     )
     found = read(planes, sizes='SizeZ="3" SizeC="1" SizeT="1"')
-    stage = stage_of(found, pages_of(found, lambda _: 1))
+    stage = stage_of(found, pages_of(found, lambda _: 1), REQUEST)
     assert (stage.x.tolist(), stage.y.tolist()) == ([10.0] * 3, [20.0] * 3)
 
 

@@ -45,6 +45,7 @@ def test_one_position_of_well_14(real_dataset: Callable[[str], Path], tmp_path: 
                     numerical_aperture=0.8,
                 ),
             ),
+            measured=("channels",),
         ),
     )
     assert found.acquired is not None

@@ -27,7 +27,8 @@ from tiles2zarr.models import (
     TileShape,
 )
 from tiles2zarr.sources.bioimage_files import ImagePaths, claim, image_files
-from tiles2zarr.sources.planes import Planes, scan_of
+from tiles2zarr.sources.planes import Planes
+from tiles2zarr.sources.scanning import scan_of
 from tiles2zarr.sources.timestamps import posix
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def _reader(file: Path) -> Any:
     try:
         import openreadout
     except ImportError as error:
-        msg = f"{file}: expected the package openreadout, found none: run pip install tiles2zarr[bioimage]"
+        msg = f'{file}: expected the package openreadout, found none: run pip install "tiles2zarr[bioimage]"'
         raise MissingExtraError(msg) from error
     try:
         status = os.stat(file)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.models import ImageInPlate, row_name
 from tiles2zarr.models.values import valid_path_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_TABLES = frozenset({"tiles.csv", "tiles.parquet"})
+    from tiles2zarr.models import CollectionInterface
+    from tiles2zarr.sources.base import ScanRequest
+
+_MOST_LOOKED_INTO = 100
 
 
 def image_files(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Path, list[Path]]:
@@ -30,7 +35,12 @@ def image_files(path: Path, suffixes: Sequence[str], kind: str) -> tuple[Path, l
         return path.parent, [path]
     files = [path / name for name in sorted(_listed(path)) if _has_suffix(name, suffixes)]
     if not files:
-        msg = f"{path}: expected a {kind} file ({', '.join(suffixes)}) or a folder of them, found none: check the path"
+        expected = f"a {kind} file ({', '.join(suffixes)}) or a folder of them"
+        below = subfolder_with(path, suffixes)
+        if below is not None:
+            msg = f"{path}: expected {expected}, found some in its subfolder {below} only: give that one"
+            raise SourceError(msg)
+        msg = f"{path}: expected {expected}, found none: check the path"
         raise SourceError(msg)
     return path, files
 
@@ -51,12 +61,34 @@ def claim(path: Path, suffixes: Sequence[str], kind: str, starts: Sequence[bytes
         names = _listed(path)
     except SourceError:
         return None
-    if _TABLES & {name.lower() for name in names}:
-        return None
     found = [name for name in sorted(names) if _has_suffix(name, suffixes)]
     if not found or not _starts_with(path / found[0], starts):
         return None
     return f"{len(found)} {kind} file{'s' if len(found) > 1 else ''}"
+
+
+def subfolder_with(folder: Path, suffixes: Sequence[str]) -> str | None:
+    """The first subfolder that has files of a kind right in it; None where none of the first hundred has.
+
+    Args:
+        folder: where to look.
+        suffixes: in lower case, with the dot.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            below = sorted(
+                entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+            )
+        return next(
+            (
+                name
+                for name in below[:_MOST_LOOKED_INTO]
+                if any(_has_suffix(file, suffixes) for file in _listed(folder / name))
+            ),
+            None,
+        )
+    except (OSError, SourceError):
+        return None
 
 
 class ImagePaths:
@@ -75,6 +107,41 @@ class ImagePaths:
             path = f"{wanted}_{number}"
         self._taken.add(path.casefold())
         return path
+
+
+class Images:
+    """The images of all files of a source: wells of one plate, and images of their own.
+
+    Attributes:
+        paths: of images of their own.
+    """
+
+    def __init__(self, request: ScanRequest, plate: str) -> None:
+        """Without any image.
+
+        Args:
+            request: what the user says.
+            plate: name of the plate.
+        """
+        self.paths = ImagePaths()
+        self._plate = plate
+        self._acquisition_id = request.acquisition_id
+        self._fields: dict[CollectionInterface, int] = defaultdict(int)
+
+    def well(self, row: int, column: int) -> ImageInPlate:
+        """The image of a well, whichever file it is in; row and column are counted from 1."""
+        return ImageInPlate(
+            plate_name=self._plate,
+            row=row_name(row - 1),
+            column=column,
+            acquisition=self._acquisition_id,
+        )
+
+    def fields(self, image: CollectionInterface, count: int) -> int:
+        """The first of so many numbers for fields of view: they are continued over the files that share an image."""
+        first = self._fields[image]
+        self._fields[image] += count
+        return first
 
 
 def _listed(folder: Path) -> list[str]:

@@ -6,8 +6,10 @@ many columns the plate has, only the labels of wells tell: ``B2`` as the 14th we
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,11 +21,12 @@ from tiles2zarr.models.documents import one_line
 from tiles2zarr.sources.naming import plate_name, within_folder
 from tiles2zarr.sources.ome_xml import Layout, pages_of, parts_of, read_ome_xml, stage_of
 from tiles2zarr.sources.ome_xml.listing import Listing
-from tiles2zarr.sources.planes import file_loaders, scan_of
+from tiles2zarr.sources.planes import file_loaders
+from tiles2zarr.sources.scanning import scan_of
+from tiles2zarr.sources.settling import pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 
 _INDEX = "metadata.ome.xml"
 _KEPT = ("AcquisitionLog.dat", "experiment_descriptor.dat", "experiment_descriptor.xml")
-_TABLES = frozenset({"tiles.csv", "tiles.parquet"})
 _HEAD = 2**16  # bytes
 _IS_SCANR = re.compile(rb'Creator="[^"]*scan\^?r|ID="Image:W\d+P\d+"', re.IGNORECASE)
 _ID = re.compile(r"W(\d+)P(\d+)$")
@@ -43,8 +45,7 @@ _FILE = re.compile(r"(.*?)--W(\d+)--P(\d+)--Z\d+--T\d+--")
 _LABEL = re.compile(r"([A-Za-z]{1,2})0*([1-9]\d?)")
 _PLATES = ((96, 12), (384, 24), (1536, 48))  # wells and columns
 _LARGEST_NUMBER = 10**5
-_OFFSET = 2**15
-_SAMPLED = 4  # images
+_ROW = 0.1  # of the height of a field; what lies nearer is the same row
 
 
 class ScanrSource:
@@ -58,20 +59,16 @@ class ScanrSource:
 
     def detect(self, path: Path) -> str | None:
         """A ``metadata.ome.xml`` of ScanR, right in the folder or in its ``data``."""
-        if path.is_dir() and any((path / table).is_file() for table in _TABLES):
-            return None
         index = find_index(path)
         return f"{index.name} is ScanR's" if index is not None and _is_scanr(index) else None
 
     def scan(self, request: ScanRequest) -> Scan:
         """A field of view for each position of each well.
 
-        Four images are sampled, where others read none: only pixels tell whether they carry an offset.
-
         Raises:
             SourceError: the metadata are missing, damaged or contradict themselves.
         """
-        index = find_index(request.path)
+        index = find_index(Path(os.path.abspath(request.path)))
         if index is None:
             msg = (
                 f"{request.path}: expected {_INDEX}, in it or in its folder data, found none: check the path"
@@ -82,14 +79,14 @@ class ScanrSource:
             msg = f"{index}: expected at least one image, found none: check the folder, or export it again"
             raise SourceError(msg)
         pages = pages_of(document, lambda _: 1)
-        folder = request.path if request.path.is_dir() else index.parent
-        subfolder = "" if folder == index.parent else f"{index.parent.name}/"
+        # Files are named from the acquisition's folder on, whichever path was given: so are images that are the same.
+        home = index.parent.parent if index.parent.name.lower() == "data" else index.parent
+        subfolder = "" if home == index.parent else f"{index.parent.name}/"
         paths = _paths(document, Listing(index.parent), subfolder)
         places = _places(document, pages)
         columns, findings = _columns(places, str(index))
-        home = index.parent.parent if index.parent.name.lower() == "data" else index.parent
         plate = plate_name(request, home)
-        stage = stage_of(document, pages)
+        stage = stage_of(document, pages, request)
         collections, collection, field = _wells(places, columns, plate, request.acquisition_id, str(index))
         layout = Layout(collections, collection, field, stage.x, -stage.y)
 
@@ -97,10 +94,9 @@ class ScanrSource:
             return file_loaders([paths[file] for file in pages.file[rows].tolist()])
 
         parts = parts_of(document, pages, stage, layout, loaders)
-        findings += [*document.findings, *_direction(layout, pages, str(index))]
-        kept = (home / name for name in _KEPT)
-        files = [index, *(file for file in kept if folder in file.parents and file.is_file())]
-        return scan_of(request, folder, parts, metadata_files=files, findings=findings)
+        findings += [*document.findings, *_direction(document, layout, pages, request)]
+        files = [index, *(file for file in map(home.joinpath, _KEPT) if file.is_file())]
+        return scan_of(request, home, parts, metadata_files=files, findings=findings)
 
 
 def find_index(path: Path) -> Path | None:
@@ -111,12 +107,6 @@ def find_index(path: Path) -> Path | None:
         if (folder / _INDEX).is_file():
             return folder / _INDEX
     return None
-
-
-def is_scanr_folder(path: Path) -> bool:
-    """Whether a folder or file is ScanR's, for formats that are made of OME-XML, too."""
-    index = find_index(path)
-    return index is not None and _is_scanr(index)
 
 
 def _is_scanr(index: Path) -> bool:
@@ -236,20 +226,21 @@ def _wells(
     return tuple(images), collection, position - min(1, int(position.min()))
 
 
-def _direction(layout: Layout, pages: Pages, where: str) -> list[Finding]:
-    """What to say where the direction of Y matters: fields of one well at different heights."""
+def _direction(document: OmeXml, layout: Layout, pages: Pages, request: ScanRequest) -> list[Finding]:
+    """What to say where the direction of Y matters: a well with several rows of fields."""
     y, well = layout.y, layout.collection[pages.image]
     known = np.isfinite(y)
-    if not known.any():
-        return []
     low = np.full(len(layout.collections), np.inf)
     high = -low
     np.minimum.at(low, well[known], y[known])
     np.maximum.at(high, well[known], y[known])
-    if not (high > low).any():
+    heights = [
+        image.height * pixel_size(request, image.pixelsize, image.pixelsize_y)[1] for image in document.images
+    ]
+    if not (high - low > _ROW * min(heights)).any():
         return []
     message = (
         "expected the metadata to say where Y points, found nothing: upwards is assumed, as facilities report; if rows "
         "of fields come in reverse order, set acquisition.stage_orientation.flip_y"
     )
-    return [Finding("info", "assumed-value", where, message)]
+    return [Finding("warning", "assumed-value", document.where, message)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tiles2zarr.sources.bioimage_files import ImagePaths, claim, image_files
+from tiles2zarr.sources.bioimage_files import Images, claim, image_files
+from tiles2zarr.sources.bioimage_parts import joined
 from tiles2zarr.sources.czi.container import MAGIC
-from tiles2zarr.sources.czi.parts import parts_of
+from tiles2zarr.sources.czi.parts import findings_of, planes_of
 from tiles2zarr.sources.czi.pixels import CziImageLoader
 from tiles2zarr.sources.czi.reading import read_file
 from tiles2zarr.sources.naming import plate_name
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,8 @@ class CziSource:
             SourceError: a file is damaged or incomplete, or holds what cannot be converted.
         """
         folder, files = image_files(request.path, _SUFFIXES, "CZI")
-        documents = [read_file(file) for file in files]
-        plate = plate_name(request)
-        parts, findings = parts_of(documents, plate, request.acquisition_id, ImagePaths())
+        images = Images(request, plate_name(request))
+        documents = [read_file(file, request) for file in files]
+        parts = joined([(document.file, planes_of(document, images)) for document in documents])
+        findings = [finding for document in documents for finding in findings_of(document)]
         return scan_of(request, folder, parts, findings=findings)

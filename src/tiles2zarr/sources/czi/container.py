@@ -81,8 +81,8 @@ class SubBlocks:
         """How many sub-blocks there are."""
         return len(self.position)
 
-    def take(self, rows: NDArray[np.bool_]) -> SubBlocks:
-        """The sub-blocks where a mask is true."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> SubBlocks:
+        """The sub-blocks of the given rows, or those where a mask is true."""
         names = ("position", "pixel_type", "compression", "part", "is_scaled", "x", "y", "width", "height")
         return SubBlocks(
             **{name: getattr(self, name)[rows] for name in names},

@@ -92,7 +92,7 @@ class CziImageLoader(ImageLoaderInterface):
             planes=1,
             height=self.height,
             width=self.width,
-            samples=min(pixel_type.samples, 3),
+            samples=pixel_type.samples,
             dtype=pixel_type.dtype,
             is_shared=True,
         )

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.sources.czi.container import CziContainer, SubBlocks
+from tiles2zarr.sources.czi.container import DIMENSIONS, CziContainer, SubBlocks
 from tiles2zarr.sources.czi.metadata import Document, Scene, Tags, read_document, read_tags
 from tiles2zarr.sources.czi.pixels import COMPRESSIONS, PIXEL_TYPES
 from tiles2zarr.sources.czi.stage import stage_positions
+from tiles2zarr.sources.settling import pixel_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from tiles2zarr.sources.base import ScanRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +47,12 @@ class CziFile:
     acquired: NDArray[np.float64]
 
 
-def read_file(file: Path) -> CziFile:
+def read_file(file: Path, request: ScanRequest) -> CziFile:
     """Everything but pixels.
+
+    Args:
+        file: its path.
+        request: what the user says; a pixel size holds for the grid of tiles, too.
 
     Raises:
         SourceError: the file is damaged, or holds what cannot be converted.
@@ -54,7 +61,7 @@ def read_file(file: Path) -> CziFile:
         with open(file, "rb") as handle:
             container = CziContainer(file, handle)
             document = read_document(container.metadata(), file)
-            blocks = _full_size(container.directory(), file)
+            blocks = _by_tile(_full_size(container.directory(), file))
             tags = [read_tags(container.tags(int(position))) for position in blocks.position]
             listed = container.time_stamps()
     except OSError as error:
@@ -63,7 +70,10 @@ def read_file(file: Path) -> CziFile:
         raise SourceError(msg) from error
     _check(blocks, file)
     scene = np.maximum(index_of(blocks, "S"), 0)
-    x, y = _positions(document, blocks, scene, tags)
+    sizes = pixel_size(request, document.pixelsize, document.pixelsize_y)
+    stated = request.options.pixel_info
+    is_known = document.pixelsize is not None or (stated is not None and stated.pixelsize is not None)
+    x, y = _positions(document, blocks, scene, tags, sizes if is_known else None)
     times = listed if len(listed) else np.array(document.times)
     acquired = np.array([tag.acquired for tag in tags])
     return CziFile(
@@ -87,16 +97,26 @@ def index_of(blocks: SubBlocks, dimension: str) -> NDArray[np.int64]:
 def _full_size(blocks: SubBlocks, file: Path) -> SubBlocks:
     """Without the pyramid, once it is known that nothing is stored in the pyramid alone."""
     full = blocks.take(~blocks.is_scaled)
-    keys = ["S", "C", "Z", "T"]
+    keys = [name for name in DIMENSIONS if name != "M"]
     places = {tuple(row) for row in np.stack([index_of(full, key) for key in keys], axis=1).tolist()}
     scaled = blocks.take(blocks.is_scaled)
     for row in np.unique(np.stack([index_of(scaled, key) for key in keys], axis=1), axis=0).tolist():
         if tuple(row) not in places:
-            place = " ".join(f"{key}={value}" for key, value in zip(keys, row, strict=True))
+            stated = [key for key in keys if key in scaled.index]
+            place = " ".join(f"{key}={value}" for key, value in zip(keys, row, strict=True) if key in stated)
             remedy = "export it from ZEN at full size"
             msg = f"{file}: expected pixels at full size, found {place} stored at another size only: {remedy}"
             raise SourceError(msg)
     return full
+
+
+def _by_tile(blocks: SubBlocks) -> SubBlocks:
+    """The tiles of each plane by number, which is how ZEN lays them over each other, whenever they were written."""
+    others = np.stack([index_of(blocks, name) for name in DIMENSIONS if name != "M"], axis=1)
+    plane = np.unique(others, axis=0, return_inverse=True)[1].reshape(-1)
+    order = np.zeros(len(blocks), np.int64)
+    order[np.argsort(plane, kind="stable")] = np.lexsort((index_of(blocks, "M"), plane))
+    return blocks.take(order)
 
 
 def _check(blocks: SubBlocks, file: Path) -> None:
@@ -119,19 +139,23 @@ def _check(blocks: SubBlocks, file: Path) -> None:
 
 
 def _positions(
-    document: Document, blocks: SubBlocks, scene: NDArray[np.int64], tags: list[Tags]
+    document: Document,
+    blocks: SubBlocks,
+    scene: NDArray[np.int64],
+    tags: list[Tags],
+    sizes: tuple[float, float] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Stage positions of the tiles, µm."""
-    sizes = (document.pixelsize or 1.0, document.pixelsize_y or document.pixelsize or 1.0)
+    """Stage positions of the tiles, µm; in pixels where nobody knows their size."""
     planned = [document.scenes.get(int(number), Scene()).center for number in scene]
     found = []
     for axis, start in enumerate((blocks.x, blocks.y)):
         stage = np.array([(tag.x, tag.y)[axis] for tag in tags], np.float64)
         centers = np.array([center[axis] for center in planned], np.float64)
-        if document.pixelsize is None:
+        if sizes is None:
             # Without a pixel size, pixels cannot be brought to the stage's micrometres.
             stage, centers = np.full(len(stage), np.nan), np.full(len(stage), np.nan)
-        found.append(stage_positions(start.astype(np.float64) * sizes[axis], stage, scene, centers))
+        corners = start.astype(np.float64) * (sizes[axis] if sizes is not None else 1.0)
+        found.append(stage_positions(corners, stage, scene, centers))
     return found[0], found[1]
 
 

@@ -10,7 +10,7 @@ from tiles2zarr.sources.lif.container import MAGIC, read_lif
 from tiles2zarr.sources.lif.pixels import LifImageLoader
 from tiles2zarr.sources.lif.planes import planes_of
 from tiles2zarr.sources.lif.series import elements_of, read_series
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,13 +48,13 @@ class LifSource:
         parts: list[Planes] = []
         findings: list[Finding] = []
         for file in files:
-            found, said = _parts(file, paths)
+            found, said = _parts(file, paths, request)
             parts += found
             findings += said
         return scan_of(request, folder, parts, findings=findings)
 
 
-def _parts(file: Path, paths: ImagePaths) -> tuple[list[Planes], list[Finding]]:
+def _parts(file: Path, paths: ImagePaths, request: ScanRequest) -> tuple[list[Planes], list[Finding]]:
     """The planes of every series of a file."""
     lif = read_lif(file)
     parts: list[Planes] = []
@@ -74,7 +74,7 @@ def _parts(file: Path, paths: ImagePaths) -> tuple[list[Planes], list[Finding]]:
             message = "expected pixels, found none: the series was never taken and is left out"
             findings.append(Finding("info", "not-imaged", where, message))
             continue
-        planes, said = planes_of(series, lif, paths.path(file.stem, *path), where)
+        planes, said = planes_of(series, lif, paths.path(file.stem, *path), request, where)
         parts.append(planes)
         findings += said
     return parts, findings

@@ -15,6 +15,7 @@ from tiles2zarr.sources.lif.pixels import LifImageLoader
 from tiles2zarr.sources.lif.series import plane_axes, time_stamps
 from tiles2zarr.sources.lif.settings import channels_of, stage_of
 from tiles2zarr.sources.planes import Planes
+from tiles2zarr.sources.settling import pixel_size
 from tiles2zarr.sources.spacing import median_step
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tiles2zarr.sources.base import ScanRequest
     from tiles2zarr.sources.lif.container import LifFile
     from tiles2zarr.sources.lif.series import Channel, Dimension, Series
 
@@ -48,13 +50,16 @@ class _Grid:
         return self.index.get(name, np.zeros(len(self.position), np.int64))
 
 
-def planes_of(series: Series, lif: LifFile, image_path: str, where: str) -> tuple[Planes, list[Finding]]:
+def planes_of(
+    series: Series, lif: LifFile, image_path: str, request: ScanRequest, where: str
+) -> tuple[Planes, list[Finding]]:
     """The planes of a series, and what there is to say of it.
 
     Args:
         series: the series.
         lif: the file it is in.
         image_path: where its image goes.
+        request: what the user says; a pixel size holds for tiles without positions, too.
         where: what messages call it.
 
     Raises:
@@ -70,7 +75,7 @@ def planes_of(series: Series, lif: LifFile, image_path: str, where: str) -> tupl
     channels, c = _channels(series, shown, grid)
     tiles = next((item.count for item in rest if item.name == "m"), 1)
     size_x, size_y = _pixel_sizes(x, y)
-    stage, said = _stage(series, tiles, x.count * (size_x or 1.0), where)
+    stage, said = _stage(series, tiles, x.count * pixel_size(request, size_x, size_y)[0], where)
     time = next((item for item in rest if item.name == "t"), None)
     stamps, started = time_stamps(series, where)
     taken = _in_planes(stamps, series, rest, grid)

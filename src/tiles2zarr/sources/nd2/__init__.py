@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tiles2zarr.sources.bioimage_files import ImagePaths, claim, image_files
+from tiles2zarr.sources.bioimage_files import Images, claim, image_files
+from tiles2zarr.sources.bioimage_parts import joined
 from tiles2zarr.sources.naming import plate_name
 from tiles2zarr.sources.nd2.chunks import LEGACY_MAGIC, MAGIC
 from tiles2zarr.sources.nd2.parts import planes_of
 from tiles2zarr.sources.nd2.pixels import Nd2ImageLoader
 from tiles2zarr.sources.nd2.reading import read_nd2
-from tiles2zarr.sources.planes import scan_of
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +47,11 @@ class Nd2Source:
             SourceError: a file is damaged or incomplete, or holds what cannot be converted.
         """
         folder, files = image_files(request.path, _SUFFIXES, "ND2")
-        plate = plate_name(request)
-        paths = ImagePaths()
-        parts: list[Planes] = []
+        images = Images(request, plate_name(request))
+        parts: list[tuple[Path, Planes]] = []
         findings: list[Finding] = []
         for file in files:
-            planes, said = planes_of(read_nd2(file), plate, request.acquisition_id, paths)
-            parts.append(planes)
+            planes, said = planes_of(read_nd2(file), images)
+            parts.append((file, planes))
             findings += said
-        return scan_of(request, folder, parts, findings=findings)
+        return scan_of(request, folder, joined(parts), findings=findings)

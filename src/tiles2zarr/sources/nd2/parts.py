@@ -9,7 +9,9 @@ import numpy as np
 
 from tiles2zarr.core.loader_column import LoaderColumn
 from tiles2zarr.errors import Finding, SourceError
-from tiles2zarr.models import ChannelInfo, ImageInPlate, SingleImage, well_name
+from tiles2zarr.models import ChannelInfo, SingleImage, well_name
+from tiles2zarr.models.collection import row_index
+from tiles2zarr.sources.bioimage_parts import field_names
 from tiles2zarr.sources.nd2.pixels import Nd2ImageLoader
 from tiles2zarr.sources.planes import NotTaken, Planes
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.models import CollectionInterface
-    from tiles2zarr.sources.bioimage_files import ImagePaths
+    from tiles2zarr.sources.bioimage_files import Images
     from tiles2zarr.sources.nd2.reading import Nd2File
 
 # A1, B02, AF48; after them what tells positions in a well apart: B02_0003, A1 #2.
@@ -29,14 +31,17 @@ _MOST_PLANES = 5_000_000
 _COLORS = (("R", "FF0000"), ("G", "00FF00"), ("B", "0000FF"))
 
 
-def planes_of(
-    file: Nd2File, plate: str, acquisition_id: int, paths: ImagePaths
-) -> tuple[Planes, list[Finding]]:
+def planes_of(file: Nd2File, images: Images) -> tuple[Planes, list[Finding]]:
     """One plane for each channel of each frame that is in the file.
 
     Raises:
-        SourceError: its loops count more frames than any file has.
+        SourceError: its loops count more frames than any file has, or another number of positions than it lists.
     """
+    positions = int(np.prod([loop.count for loop in file.loops if loop.axis == "p"], dtype=object))
+    if positions != len(file.points) or positions < 1:
+        found = f"{len(file.points)} in its list"
+        msg = f"{file.file}: expected the {positions} positions of its loops, found {found}: copy the file again"
+        raise SourceError(msg)
     lengths = [loop.count for loop in file.loops]
     frames = int(np.prod(lengths, dtype=object))
     if frames * len(file.planes) > _MOST_PLANES:
@@ -51,7 +56,7 @@ def planes_of(
     axes = {axis: _along(file, index, axis) for axis in "tpz"}
     position = np.array([file.chunks.frames.get(frame, -1) for frame in range(frames)], np.int64)
     taken = position[number] >= 0
-    images, image_of, field_of, names = _images(file, plate, acquisition_id, paths)
+    collections, image_of, field_of = _images(file, images)
     channels, first = _channels(file)
     x, y = _stage(file)
     channel, point = index[-1][taken], axes["p"][taken]
@@ -60,9 +65,9 @@ def planes_of(
     times = [loop for loop in file.loops if loop.axis == "t"]
     z_step = next((loop.step for loop in file.loops if loop.axis == "z" and loop.count > 1), 0.0)
     return Planes(
-        collections=images,
+        collections=collections,
         collection=image_of[point],
-        field_names=names,
+        field_names=field_names(field_of),
         field=field_of[point],
         channels=channels,
         c=first[channel],
@@ -77,7 +82,7 @@ def planes_of(
         z_spacing=z_step or None,
         t_spacing=None if np.isfinite(acquired).any() or len(times) != 1 else times[0].step or None,
         acquired=acquired[number[taken]],
-        not_taken=_not_taken(axes, taken, image_of, field_of, first[index[-1]]),
+        not_taken=_not_taken(axes, taken, image_of, field_of, first[index[-1]], samples[index[-1]]),
         length_c=samples[channel],
     ), findings
 
@@ -92,28 +97,21 @@ def _along(file: Nd2File, index: NDArray[np.int64], axis: str) -> NDArray[np.int
 
 
 def _images(
-    file: Nd2File, plate: str, acquisition_id: int, paths: ImagePaths
-) -> tuple[tuple[CollectionInterface, ...], NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    file: Nd2File, images: Images
+) -> tuple[tuple[CollectionInterface, ...], NDArray[np.int64], NDArray[np.int64]]:
     """The images, and for each position of the stage its image and its field of view there."""
     wells = _wells([point.name for point in file.points])
     if not wells:
         count = len(file.points)
-        names = tuple(f"FOV_{number + 1}" for number in range(count))
-        image = SingleImage(image_path=paths.path(file.file.stem))
-        return (image,), np.zeros(count, np.int64), np.arange(count), names
+        image = SingleImage(image_path=images.paths.path(file.file.stem))
+        return (image,), np.zeros(count, np.int64), np.arange(count)
     distinct, image_of = np.unique(wells, return_inverse=True)
-    images = tuple(
-        ImageInPlate(
-            plate_name=plate,
-            row=well.rstrip("0123456789"),
-            column=int(well.lstrip("ABCDEFGHIJKLMNOP")),
-            acquisition=acquisition_id,
-        )
+    collections = tuple(
+        images.well(row_index(well.rstrip("0123456789")) + 1, int(well.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")))
         for well in distinct.tolist()
     )
-    field_of = np.array([wells[:number].count(well) for number, well in enumerate(wells)], np.int64)
-    names = tuple(f"FOV_{number + 1}" for number in range(int(field_of.max()) + 1))
-    return images, image_of.reshape(-1).astype(np.int64), field_of, names
+    field_of = np.array([images.fields(collections[image], 1) for image in image_of.reshape(-1)], np.int64)
+    return collections, image_of.reshape(-1).astype(np.int64), field_of
 
 
 def _wells(names: Sequence[str]) -> list[str]:
@@ -210,6 +208,7 @@ def _not_taken(
     image_of: NDArray[np.int64],
     field_of: NDArray[np.int64],
     first: NDArray[np.int64],
+    samples: NDArray[np.int64],
 ) -> tuple[NotTaken, ...]:
     """Frames that the loops count and the file lacks, as after an acquisition that was stopped."""
     lost = np.flatnonzero(~taken)
@@ -222,6 +221,7 @@ def _not_taken(
             int(axes["z"][row]),
             int(axes["t"][row]),
             reason,
+            int(samples[row]),
         )
         for row in lost.tolist()
     )

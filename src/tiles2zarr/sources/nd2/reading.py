@@ -93,7 +93,6 @@ class Nd2File:
         row_bytes: bytes of a row of all components.
         dtype: numpy's name of the pixel type.
         is_compressed: with zlib.
-        frames: how many frames the file says it has.
         started: when the acquisition began, s since 1970; NaN: not said.
     """
 
@@ -110,7 +109,6 @@ class Nd2File:
     row_bytes: int
     dtype: str
     is_compressed: bool
-    frames: int
     started: float
 
 
@@ -124,7 +122,7 @@ def read_nd2(file: Path) -> Nd2File:
     try:
         import nd2
     except ImportError as error:
-        msg = f"{file}: expected the package nd2 for ND2 files, found none: run pip install tiles2zarr[nd2]"
+        msg = f'{file}: expected the package nd2 for ND2 files, found none: run pip install "tiles2zarr[nd2]"'
         raise MissingExtraError(msg) from error
     chunks = read_chunks(file)
     try:
@@ -172,7 +170,6 @@ def _described(file: Path, chunks: Chunks, opened: Any) -> Nd2File:
         row_bytes=int(attributes.widthBytes),
         dtype=dtype,
         is_compressed=attributes.compressionType == "lossless",
-        frames=int(attributes.sequenceCount),
         started=(day - _UNIX_EPOCH) * 86400 if isfinite(day) and day > _UNIX_EPOCH else nan,
     )
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 _MAGNIFICATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*x\b", re.IGNORECASE)
+_LINE_USED = re.compile(r"m_bMultiLaser_LineUsedLineUsed(\d+-\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def planes_of(picture: Mapping[str, Any]) -> tuple[Plane, ...]:
         said = {
             "channel_label": " ".join(plane.get("sDescription", "").split())[:150] or f"channel {number + 1}",
             "color": shade if shade != "000000" else None,
-            "excitation_nm": _wavelength(plane, "m_ExcitationSpectrum"),
+            "excitation_nm": _excitation(plane, setting.get("pDeviceSetting") or {}),
             "emission_nm": _wavelength(plane, "m_EmissionSpectrum"),
             "exposure_s": float(f"{exposure / 1000:.9g}") if exposure is not None else None,
             **optics,
@@ -93,13 +94,55 @@ def _optics(picture: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _wavelength(plane: Mapping[str, Any], spectrum: str) -> float | None:
-    """The highest point of the dye's spectrum, else of the filter's, nm."""
+def _excitation(plane: Mapping[str, Any], device: Mapping[str, Any]) -> float | None:
+    """The laser line that was used, else what dye or filter say, nm.
+
+    A filter for several dyes names one wavelength for all of them. Where neither dye nor filter has any, as in
+    transmitted light, a laser that happened to be on is not what was seen.
+    """
+    said = _wavelength(plane, "m_ExcitationSpectrum")
+    used = [match[1] for name, value in device.items() if value and (match := _LINE_USED.fullmatch(name))]
+    lines = {positive(device.get(f"m_uiMultiLaser_LineUsedLineWavelength{line}")) for line in used}
+    if not lines or (said is None and not _is_filtered(plane)):
+        return said
+    return lines.pop() if len(lines) == 1 else None
+
+
+def _is_filtered(plane: Mapping[str, Any]) -> bool:
+    """Whether the filter lets wavelengths through that somebody named."""
+    return any(point.get("dWavelength", 0.0) > 0 for point in _points(_filter(plane), "m_ExcitationSpectrum"))
+
+
+def _filter(plane: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first filter of the path."""
     filters = (plane.get("pFilterPath") or {}).get("m_pFilter") or {}
-    for holder in (plane.get("pFluorescentProbe") or {}, *list(filters.values())[:1]):
-        points = ((holder.get(spectrum) or {}).get("pPoint") or {}).values()
-        highest: Mapping[str, Any] = max(points, key=lambda point: point.get("dTValue", 0.0), default={})
-        wavelength = positive(highest.get("dWavelength"))
-        if wavelength is not None:
-            return wavelength
-    return None
+    first: Mapping[str, Any] = next(iter(filters.values()), {})
+    return first
+
+
+def _points(holder: Mapping[str, Any], spectrum: str) -> list[Mapping[str, Any]]:
+    """The points of a spectrum, by wavelength."""
+    points = ((holder.get(spectrum) or {}).get("pPoint") or {}).values()
+    return sorted(points, key=lambda point: point.get("dWavelength", 0.0))
+
+
+def _bands(points: Sequence[Mapping[str, Any]]) -> int:
+    """How often a spectrum rises above half of its highest value; where it has no values, how many points it has."""
+    values = np.array([point.get("dTValue", 0.0) for point in points], np.float64)
+    if not len(values) or values.max() <= 0:
+        return len(values)
+    return int(np.count_nonzero(np.diff((values > values.max() / 2).astype(np.int8), prepend=0) == 1))
+
+
+def _wavelength(plane: Mapping[str, Any], spectrum: str) -> float | None:
+    """The highest point of the dye's spectrum, else of the filter's, nm; nothing for a filter of several bands."""
+    dye = _highest(_points(plane.get("pFluorescentProbe") or {}, spectrum))
+    if dye is not None:
+        return dye
+    points = _points(_filter(plane), spectrum)
+    return _highest(points) if _bands(points) == 1 else None
+
+
+def _highest(points: Sequence[Mapping[str, Any]]) -> float | None:
+    highest: Mapping[str, Any] = max(points, key=lambda point: point.get("dTValue", 0.0), default={})
+    return positive(highest.get("dWavelength"))

@@ -11,14 +11,16 @@ from tiles2zarr.errors import SourceError
 from tiles2zarr.models import DefaultImageLoader
 from tiles2zarr.models.image_files import read_header_from
 from tiles2zarr.models.image_files.description import read_description
+from tiles2zarr.sources.bioimage_files import subfolder_with
 from tiles2zarr.sources.ome_tiff.documents import documents_of_file, documents_of_folder, is_document
 from tiles2zarr.sources.ome_tiff.joining import gathered
 from tiles2zarr.sources.ome_tiff.layout import layout_of
 from tiles2zarr.sources.ome_tiff.naming import DOCUMENTS, Names, is_tiff, stem
-from tiles2zarr.sources.ome_xml import is_ome_xml, pages_of, parts_of, stage_of
+from tiles2zarr.sources.ome_xml import is_ome_xml, parts_of, stage_of
 from tiles2zarr.sources.ome_xml.listing import Listing
-from tiles2zarr.sources.planes import file_loaders, scan_of
-from tiles2zarr.sources.scanr import is_scanr_folder
+from tiles2zarr.sources.ome_xml.pages import unwritten
+from tiles2zarr.sources.planes import file_loaders
+from tiles2zarr.sources.scanning import scan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,18 +33,8 @@ if TYPE_CHECKING:
     from tiles2zarr.models import ImageLoaderInterface
     from tiles2zarr.sources.base import Scan, ScanRequest
     from tiles2zarr.sources.ome_tiff.documents import Located
-    from tiles2zarr.sources.ome_xml import Pages
+    from tiles2zarr.sources.ome_tiff.joining import Gathered
 
-# Files that make a folder another format's, whatever its TIFFs say; and tables of tiles.
-_OTHERS = (
-    "index.idx.xml",
-    "index.xml",
-    "index.ref.xml",
-    "experiment_descriptor.xml",
-    "tiles.csv",
-    "tiles.parquet",
-)
-_OTHER_SUFFIXES = (".mlf", ".mrf", ".htd", ".wpi", ".flex", ".xdce")
 _OME_TIFFS = (".ome.tif", ".ome.tiff", ".ome.btf", ".ome.tf8", ".ome.tf2")
 
 
@@ -56,17 +48,12 @@ class OmeTiffSource:
     loader: ClassVar[type[ImageLoaderInterface]] = DefaultImageLoader
 
     def detect(self, path: Path) -> str | None:
-        """An OME-TIFF or companion, or a folder with some right in it and no index of another format."""
-        if is_scanr_folder(path):
-            return None
+        """An OME-TIFF or companion, or a folder with some right in it."""
         if path.is_file():
             return _claim_of_file(path)
         try:
             names = Listing(path).names()
         except SourceError:
-            return None
-        small = [name.lower() for name in names]
-        if any(name in _OTHERS or name.endswith(_OTHER_SUFFIXES) for name in small):
             return None
         for suffixes in (DOCUMENTS, _OME_TIFFS):
             found = [name for name in names if name.lower().endswith(suffixes)]
@@ -95,21 +82,32 @@ class OmeTiffSource:
         else:
             documents = documents_of_file(path.name, names)
         if not documents:
+            below = subfolder_with(path, (*_OME_TIFFS, *DOCUMENTS)) if path.is_dir() else None
+            if below is not None:
+                msg = f"{path}: expected OME-TIFF files, found some in its subfolder {below} only: give that one"
+                raise SourceError(msg)
             msg = f"{path}: expected OME-TIFF files or a companion with images, found none: check the path"
             raise SourceError(msg)
         base = stem(path.name) if path.is_file() else os.path.basename(os.path.abspath(path))
-        together = gathered([_with_pages(located, names) for located in documents], str(path))
+
+        def count_pages(file: str) -> int:
+            if not file or not (folder / file).is_file():
+                return 1
+            return read_header_from(folder / file, 0).planes
+
+        together = gathered(documents, str(path), count_pages)
         document, pages = together.document, together.pages
-        stage = stage_of(document, pages)
+        stage = stage_of(document, pages, request)
+        files = _files(together, names)
         layout, said = layout_of(together, stage, request, base)
 
         def loaders(rows: NDArray[np.int64]) -> LoaderColumn:
-            return file_loaders(together.files[rows].tolist(), pages.page[rows].tolist())
+            return file_loaders(files[rows].tolist(), pages.page[rows].tolist())
 
         parts = parts_of(document, pages, stage, layout, loaders)
-        findings += [*document.findings, *said, *names.findings]
-        files = dict.fromkeys(folder / located.file for located in documents if located.own is None)
-        return scan_of(request, folder, parts, metadata_files=files, findings=findings)
+        findings += [*document.findings, *said, *names.findings, *unwritten(document, pages)]
+        kept = dict.fromkeys(folder / located.file for located in documents if located.own is None)
+        return scan_of(request, folder, parts, metadata_files=kept, findings=findings)
 
 
 def _claim_of_file(path: Path) -> str | None:
@@ -124,27 +122,16 @@ def _claim_of_file(path: Path) -> str | None:
         return f"{path.name} is called OME-TIFF" if path.name.lower().endswith(_OME_TIFFS) else None
 
 
-def _with_pages(located: Located, names: Names) -> tuple[Located, Pages, NDArray[np.object_]]:
-    """A document, its pages, and the file of each."""
-    root = names.listing.root
-
-    def count_pages(file: int) -> int:
-        name = located.paths[file] if file >= 0 else located.own
-        if name is None or not (root / name).is_file():
-            return 1
-        return read_header_from(root / name, 0).planes
-
-    pages = pages_of(located.document, count_pages)
-    return located, pages, _files(located, pages, names)
-
-
-def _files(located: Located, pages: Pages, names: Names) -> NDArray[np.object_]:
+def _files(together: Gathered, names: Names) -> NDArray[np.object_]:
     """The file of each page, relative to the folder."""
-    table = np.array([*located.paths, located.own or ""], object)
-    files: NDArray[np.object_] = table[pages.file]  # -1 is the last: the document's own file
-    if located.own is None:
-        for number in np.unique(pages.image[pages.file < 0]).tolist():
-            files[(pages.file < 0) & (pages.image == number)] = _unnamed_file(located, number, names)
+    pages = together.pages
+    files: NDArray[np.object_] = np.array(together.files, object)[pages.file]
+    unnamed = files == ""
+    firsts = np.searchsorted(together.source, np.arange(len(together.sources)))
+    for number in np.unique(pages.image[unnamed]).tolist():
+        source = together.source[number]
+        found = _unnamed_file(together.sources[source], int(number - firsts[source]), names)
+        files[unnamed & (pages.image == number)] = found
     return files
 
 

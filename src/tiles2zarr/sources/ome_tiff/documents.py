@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import Finding, SourceError
-from tiles2zarr.models.image_files.description import FirstPage, read_first_page
+from tiles2zarr.models.image_files.description import FirstPage, each_first_page, read_first_page
 from tiles2zarr.sources.ome_tiff.naming import DOCUMENTS, Names, is_tiff
 from tiles2zarr.sources.ome_xml import is_ome_xml, parse_ome_xml, read_ome_xml
 from tiles2zarr.sources.ome_xml.channels import with_colors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tiles2zarr.sources.ome_xml import OmeXml
+    from tiles2zarr.sources.ome_xml.document import OmeChannel
 
 _HEAD = 2**13  # bytes
 _MOST_NAMED = 5
+_MOST_AT_ONCE = 1024  # files whose descriptions are held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ def is_document(file: Path) -> bool:
     """Whether a file that is no TIFF begins like OME-XML."""
     try:
         with open(file, "rb") as handle:
-            return is_ome_xml(handle.read(_HEAD).decode(errors="replace"))
+            head = handle.read(_HEAD)
+        encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+        return is_ome_xml(head.decode(encoding, errors="replace"))
     except OSError:
         return False
 
@@ -83,14 +88,13 @@ def documents_of_folder(names: Names) -> tuple[list[Located], list[Finding]]:
     stray: list[str] = []
     orphans: list[tuple[OmeXml, str]] = []
     embedded: list[Located] = []
-    for name in filter(is_tiff, listed):
-        if name in used:
-            continue
-        page = _first_page(root / name, is_sure=".ome." in name.lower())
+    known: dict[tuple[str | None, ...], OmeChannel] = {}
+    for name, page in _first_pages([name for name in listed if is_tiff(name)], used, root):
+        file = root / name
         if page is None or not is_ome_xml(page.description):
             stray.append(name)
             continue
-        document = _embedded(page, root / name)
+        document = _embedded(page, file, known)
         if not document.images:
             orphans.append((document, name))
             continue
@@ -137,18 +141,34 @@ def _unnamed(located: Located, names: Names) -> list[str]:
     return [path for text in texts if text and (path := names.with_stem(text)) is not None]
 
 
-def _embedded(page: FirstPage, file: Path) -> OmeXml:
-    return with_colors(parse_ome_xml(page.description, str(file)), page.samples)
+def _embedded(
+    page: FirstPage, file: Path, known: dict[tuple[str | None, ...], OmeChannel] | None = None
+) -> OmeXml:
+    return with_colors(parse_ome_xml(page.description, str(file), known), page.samples)
 
 
-def _first_page(file: Path, *, is_sure: bool) -> FirstPage | None:
-    """What the page says; nothing where the file is damaged and perhaps of no interest."""
-    try:
-        return read_first_page(file)
-    except SourceError:
-        if is_sure:
-            raise
-        return None
+def _first_pages(names: list[str], used: set[str], root: Path) -> Iterator[tuple[str, FirstPage | None]]:
+    """What the first page of each file says that is not used by then; nothing of damaged ones of perhaps no interest.
+
+    The first file of a set names all others; where files are independent, more and more are read at once.
+    """
+    start, count = 0, 1
+    while start < len(names):
+        batch = [name for name in names[start : start + count] if name not in used]
+        for name, page in zip(batch, each_first_page([root / name for name in batch], _itself), strict=True):
+            if name in used:
+                continue
+            if isinstance(page, SourceError):
+                if ".ome." in name.lower():
+                    raise page
+                yield name, None
+            else:
+                yield name, page
+        start, count = start + count, min(4 * count, _MOST_AT_ONCE)
+
+
+def _itself(page: FirstPage) -> FirstPage:
+    return page
 
 
 def _left_out(stray: list[str], root: Path) -> list[Finding]:

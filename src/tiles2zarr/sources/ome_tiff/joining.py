@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiles2zarr.sources.ome_xml import OmePlate, Pages
+from tiles2zarr.sources.ome_xml import OmePlate, pages_of
+from tiles2zarr.sources.ome_xml.pages import blocks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from tiles2zarr.sources.ome_tiff.documents import Located
-    from tiles2zarr.sources.ome_xml import OmeXml
+    from tiles2zarr.sources.ome_xml import OmeXml, Pages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,42 +24,66 @@ class Gathered:
     """Documents as one.
 
     Attributes:
-        document: all images, plates, planes; its table of files and of TiffData is the first one's and not to be used.
-        pages: of all images; their `file` is not to be used.
-        files: the file of each page, relative to the folder.
+        document: all images, plates, planes, TiffData; what it says of files is the first one's and not to be used.
+        pages: of all images; their `file` is an index into `files`.
+        files: relative to the folder; empty for the file that a document means without naming it.
         sources: where the images come from.
         source: per image its index into `sources`.
     """
 
     document: OmeXml
     pages: Pages
-    files: NDArray[np.object_]
+    files: list[str]
     sources: tuple[Located, ...]
     source: NDArray[np.int64]
 
 
-def gathered(parts: Sequence[tuple[Located, Pages, NDArray[np.object_]]], where: str) -> Gathered:
+def gathered(sources: Sequence[Located], where: str, count_pages: Callable[[str], int]) -> Gathered:
     """All documents as one.
 
     Plates of the same name in different documents are one plate; so are their runs of the same number.
 
     Args:
-        parts: each document with its pages and their files.
+        sources: the documents.
         where: what messages call the whole.
+        count_pages: how many pages a file has, by its path relative to the folder.
+
+    Raises:
+        SourceError: as `pages_of`.
     """
-    sources = tuple(located for located, _, _ in parts)
     documents = [located.document for located in sources]
     counts = np.array([len(document.images) for document in documents])
-    source = np.repeat(np.arange(len(documents)), counts)
-    files = np.concatenate([part[2] for part in parts])
-    if len(documents) == 1:
-        return Gathered(documents[0], parts[0][1], files, sources, source)
     firsts = (np.cumsum(counts) - counts).tolist()
-    document = replace(
-        documents[0],
+    source = np.repeat(np.arange(len(documents)), counts)
+    files: list[str] = []
+    blocks = []
+    for located, first in zip(sources, firsts, strict=True):
+        names = [*located.paths, located.own or ""]  # -1 is the last: the document's own file
+        rows = _moved(blocks_of(located.document, _by_index(names, count_pages)), first)
+        rows[:, -1] += np.where(rows[:, -1] < 0, len(files) + len(names), len(files))
+        blocks.append(rows)
+        files += names
+    document = replace(documents[0], pages=np.concatenate(blocks))
+    if len(documents) > 1:
+        document = _joined(document, documents, firsts, where)
+    wheres = None if len(documents) == 1 else [documents[number].where for number in source.tolist()]
+    pages = pages_of(document, _by_index(files, count_pages), wheres)
+    return Gathered(document, pages, files, tuple(sources), source)
+
+
+def _by_index(files: Sequence[str], count_pages: Callable[[str], int]) -> Callable[[int], int]:
+    return lambda file: count_pages(files[file])
+
+
+def _joined(document: OmeXml, documents: Sequence[OmeXml], firsts: Sequence[int], where: str) -> OmeXml:
+    """The first document with what all of them say."""
+    has_plates = any(one.plates for one in documents)
+    return replace(
+        document,
         where=where,
         images=tuple(
-            replace(image, id=f"{number}/{image.id}")
+            # Only wells refer to images by their identity, which is that of one document.
+            replace(image, id=f"{number}/{image.id}") if has_plates else image
             for number, one in enumerate(documents)
             for image in one.images
         ),
@@ -70,12 +95,6 @@ def gathered(parts: Sequence[tuple[Located, Pages, NDArray[np.object_]]], where:
         plane_kinds=np.concatenate([one.plane_kinds for one in documents]),
         findings=tuple(dict.fromkeys(finding for one in documents for finding in one.findings)),
     )
-    columns = [
-        np.concatenate([getattr(part[1], name) for part in parts])
-        for name in ("image", "z", "c", "t", "file", "page")
-    ]
-    columns[0] = columns[0] + np.repeat(firsts, [len(part[1]) for part in parts])
-    return Gathered(document, Pages(*columns), files, sources, source)
 
 
 def _moved(rows: NDArray[np.int64], first: int) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from tiles2zarr.sources.ome_tiff.naming import stem, without_ending
 from tiles2zarr.sources.ome_tiff.wells import wells_of_plates
 from tiles2zarr.sources.ome_xml import Layout
 from tiles2zarr.sources.ome_xml.values import IN_PIXELS, WITHOUT_UNIT
+from tiles2zarr.sources.settling import pixel_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,13 +79,13 @@ def layout_of(
         findings.append(Finding("info", "assumed-value", document.where, message))
     x, y, kind = stage.x.copy(), stage.y.copy(), stage.kind.astype(np.int64)
     for samples in wells.samples:
-        chosen = _of_samples(document, samples, wells)
+        chosen = _of_samples(document, samples, wells, request)
         if chosen is not None:
             rows = np.isfinite(chosen.x)[pages.image]
             x[rows], y[rows] = chosen.x[pages.image[rows]], chosen.y[pages.image[rows]]
             kind[rows] = chosen.kind[pages.image[rows]]
     layout = Layout(tuple(collections), collection, field, x, y)
-    _lay_out_unknown(document, pages, layout, findings)
+    _lay_out_unknown(document, pages, layout, request, findings)
     findings += _about_units(document, layout, pages, kind)
     return layout, findings
 
@@ -122,7 +123,9 @@ def _image_path(together: Gathered, image: int, counts: Counter[int], paths: Ima
     return paths.path(without_ending(name) if is_spread and name else own)
 
 
-def _of_samples(document: OmeXml, samples: dict[int, OmeSample], wells: Wells) -> _Fields | None:
+def _of_samples(
+    document: OmeXml, samples: dict[int, OmeSample], wells: Wells, request: ScanRequest
+) -> _Fields | None:
     """Positions of a plate's samples, where all have one and no two of a well share it."""
     shape = len(document.images)
     fields = _Fields(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int64))
@@ -130,9 +133,12 @@ def _of_samples(document: OmeXml, samples: dict[int, OmeSample], wells: Wells) -
     for number, sample in samples.items():
         image = document.images[number]
         x, y = sample.x, sample.y
-        width = (image.pixelsize or 1.0) if x.kind == IN_PIXELS else 1.0
-        height = (image.pixelsize_y or image.pixelsize or 1.0) if y.kind == IN_PIXELS else 1.0
-        place = (wells.placed[number][0], x.value * width, y.value * height)
+        width, height = pixel_size(request, image.pixelsize, image.pixelsize_y)
+        place = (
+            wells.placed[number][0],
+            x.value * (width if x.kind == IN_PIXELS else 1.0),
+            y.value * (height if y.kind == IN_PIXELS else 1.0),
+        )
         if not np.isfinite(place).all() or place in taken:
             return None
         taken.add(place)
@@ -141,7 +147,9 @@ def _of_samples(document: OmeXml, samples: dict[int, OmeSample], wells: Wells) -
     return fields if several else None
 
 
-def _lay_out_unknown(document: OmeXml, pages: Pages, layout: Layout, findings: list[Finding]) -> None:
+def _lay_out_unknown(
+    document: OmeXml, pages: Pages, layout: Layout, request: ScanRequest, findings: list[Finding]
+) -> None:
     """Put fields side by side in wells where not all have a position, or all have the same."""
     owner = layout.collection[pages.image]
     inside = np.flatnonzero([isinstance(one, ImageInPlate) for one in layout.collections])
@@ -161,10 +169,10 @@ def _lay_out_unknown(document: OmeXml, pages: Pages, layout: Layout, findings: l
         highest = max(document.images[image].height for image, _ in members)
         for number, (image, _) in enumerate(members):
             one = document.images[image]
-            width = one.pixelsize or one.pixelsize_y or 1.0
+            width, height = pixel_size(request, one.pixelsize or one.pixelsize_y, one.pixelsize_y)
             rows = np.flatnonzero((pages.image == image) & (owner == well))
             layout.x[rows] = number % across * widest * width
-            layout.y[rows] = number // across * highest * (one.pixelsize_y or width)
+            layout.y[rows] = number // across * highest * height
     if laid_out:
         message = (
             f"expected a position of its own for each field, found none in {laid_out} wells, whose fields are laid out "

@@ -64,7 +64,9 @@ class Names:
         Raises:
             SourceError: a file that is not there has no name, or one that leads out of the folder.
         """
-        return [self._resolved(document, file, own) for file in document.files]
+        # Some software gives all files of a set one identity: then it tells nothing.
+        is_own = own is not None and sum(file.uuid == document.uuid for file in document.files) == 1
+        return [self._resolved(document, file, own, is_own=is_own) for file in document.files]
 
     def with_stem(self, text: str) -> str | None:
         """The only TIFF whose name without ending is that of another file or of an image."""
@@ -81,8 +83,8 @@ class Names:
             self._by_uuid = dict(self._identities(filter(is_tiff, self.listing.names())))
         return self._by_uuid.get(uuid)
 
-    def _resolved(self, document: OmeXml, file: OmeFile, own: str | None) -> str:
-        if own is not None and file.uuid and file.uuid == document.uuid:
+    def _resolved(self, document: OmeXml, file: OmeFile, own: str | None, *, is_own: bool) -> str:
+        if own is not None and is_own and file.uuid and file.uuid == document.uuid:
             return own
         found = self.listing.find(file.name) if file.name else None
         if found is not None:

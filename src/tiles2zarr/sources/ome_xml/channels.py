@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tiles2zarr.sources.ome_xml.document import OmeImage, OmeObjective, OmeXml
 
-_COLORS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
+_COLORS = (("R", "FF0000"), ("G", "00FF00"), ("B", "0000FF"))
 
 #: What tells channels of several images apart: the channel, its index if it has no name, and how many alike precede it.
 ChannelKey = tuple[OmeChannel, int, int]
@@ -21,6 +21,8 @@ ChannelKey = tuple[OmeChannel, int, int]
 
 def channels_of(image: OmeImage) -> tuple[OmeChannel, ...]:
     """The channels of an image; those that its document does not list are grey and nameless."""
+    if len(image.channels) == 1 == image.sizes[1]:
+        return image.channels
     listed = sum(channel.samples for channel in image.channels)
     missing = image.sizes[1] - listed
     return image.channels + (OmeChannel("", None, None, None, 1),) * max(missing, 0)
@@ -28,12 +30,15 @@ def channels_of(image: OmeImage) -> tuple[OmeChannel, ...]:
 
 def channel_keys(image: OmeImage) -> tuple[ChannelKey, ...]:
     """One key for each channel of an image, equal for the same channel of another."""
-    keys: list[ChannelKey] = []
-    for index, channel in enumerate(channels_of(image)):
+    channels = channels_of(image)
+    if len(channels) == 1:
+        return ((channels[0], -1 if channels[0].name else 0, 0),)
+    keys: dict[ChannelKey, None] = {}
+    for index, channel in enumerate(channels):
         key = (channel, -1 if channel.name else index, 0)
         while key in keys:
             key = (channel, key[1], key[2] + 1)
-        keys.append(key)
+        keys[key] = None
     return tuple(keys)
 
 
@@ -53,7 +58,11 @@ def with_colors(document: OmeXml, samples: int) -> OmeXml:
     if (size > 1 and size % samples) or (len(document.pages) and document.pages[:, 3].max() >= count):
         return document
     images = [
-        replace(image, channels=_colors(image, count, samples), sizes=(image.sizes[0], count * samples, image.sizes[2]))
+        replace(
+            image,
+            channels=_colors(image, count, samples),
+            sizes=(image.sizes[0], count * samples, image.sizes[2]),
+        )
         for image in document.images
     ]
     return replace(document, images=tuple(images))

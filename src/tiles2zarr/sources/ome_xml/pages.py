@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiles2zarr.errors import SourceError
+from tiles2zarr.errors import Finding, SourceError
 from tiles2zarr.sources.ome_xml.channels import channels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from tiles2zarr.sources.ome_xml.document import OmeXml
 
+# Blocks of more pages than this are believed only once their file was looked at.
+_MANY = 4096
 _IMAGE, _IFD, _Z, _C, _T, _COUNT, _FILE = range(7)
 
 
@@ -50,7 +52,9 @@ class Pages:
         return Pages(*(getattr(self, name)[rows] for name in ("image", "z", "c", "t", "file", "page")))
 
 
-def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
+def pages_of(
+    document: OmeXml, count_pages: Callable[[int], int], wheres: Sequence[str] | None = None
+) -> Pages:
     """The pages that a document names, in its order.
 
     A block that says how many pages it has runs through its image in the order of dimensions; pages behind the image's
@@ -61,11 +65,12 @@ def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
         document: it has images.
         count_pages: how many pages a file has, by its index (-1: the file that the document stands in). Asked only
             where the document leaves it open.
+        wheres: per image what messages call its document, where it is made of several.
 
     Raises:
         SourceError: a block lies outside its image.
     """
-    blocks = _with_images_without_blocks(document, count_pages)
+    blocks = blocks_of(document, count_pages)
     sizes = np.array([(image.sizes[0], len(channels_of(image)), image.sizes[2]) for image in document.images])
     strides = np.array(
         [_strides(image.order, size) for image, size in zip(document.images, sizes, strict=True)]
@@ -73,8 +78,9 @@ def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
     image = blocks[:, _IMAGE]
     total = sizes.prod(axis=1)
     count = _counts(blocks, total, count_pages)
+    _check_claims(document, blocks, count, count_pages, wheres)
     first = blocks[:, [_Z, _C, _T]]
-    _check_inside(document, image, first, sizes)
+    _check_inside(document, image, first, sizes, wheres)
 
     row = np.repeat(np.arange(len(blocks)), count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
@@ -89,8 +95,16 @@ def pages_of(document: OmeXml, count_pages: Callable[[int], int]) -> Pages:
     return _each_once(Pages(owner, zct[:, 0], zct[:, 1], zct[:, 2], blocks[row, _FILE], page))
 
 
-def _with_images_without_blocks(document: OmeXml, count_pages: Callable[[int], int]) -> NDArray[np.int64]:
-    have = set(np.unique(document.pages[:, _IMAGE]).tolist())
+def blocks_of(document: OmeXml, count_pages: Callable[[int], int]) -> NDArray[np.int64]:
+    """TiffData elements as the document lists them, and one for each image that it lists none of.
+
+    Args:
+        document: the document.
+        count_pages: as in `pages_of`.
+    """
+    have = set(document.pages[:, _IMAGE].tolist())
+    if len(have) == len(document.images):
+        return document.pages
     added, begin = [], 0
     for number, image in enumerate(document.images):
         if number not in have:
@@ -141,15 +155,37 @@ def _counts(
 
 
 def _check_inside(
-    document: OmeXml, image: NDArray[np.int64], first: NDArray[np.int64], sizes: NDArray[np.int64]
+    document: OmeXml,
+    image: NDArray[np.int64],
+    first: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    wheres: Sequence[str] | None,
 ) -> None:
     wrong = np.flatnonzero(first[:, 1] >= sizes[image, 1])
     if len(wrong):
         row = wrong[0]
         found = f"a page of channel {first[row, 1]}"
-        where = f"{document.where}, image {document.images[image[row]].id}"
+        within = wheres[image[row]] if wheres is not None else document.where
+        where = f"{within}, image {document.images[image[row]].id}"
         msg = f"{where}: expected {sizes[image[row], 1]} channels, found {found}: export it again"
         raise SourceError(msg)
+
+
+def _check_claims(
+    document: OmeXml,
+    blocks: NDArray[np.int64],
+    count: NDArray[np.int64],
+    count_pages: Callable[[int], int],
+    wheres: Sequence[str] | None,
+) -> None:
+    """Refuse blocks of very many pages that their file does not have, before each gets a row."""
+    for row in np.flatnonzero(count > _MANY).tolist():
+        held, last = count_pages(int(blocks[row, _FILE])), int(max(blocks[row, _IFD], 0) + count[row])
+        if last > held:
+            image = blocks[row, _IMAGE]
+            where = f"{wheres[image] if wheres is not None else document.where}, image {document.images[image].id}"
+            msg = f"{where}: expected a file of {last} pages, found {held} or none: copy the file again"
+            raise SourceError(msg)
 
 
 def _each_once(pages: Pages) -> Pages:
@@ -157,3 +193,26 @@ def _each_once(pages: Pages) -> Pages:
     columns = np.stack([pages.image, pages.z, pages.c, pages.t, pages.file, pages.page])
     _, firsts = np.unique(columns, axis=1, return_index=True)
     return pages if len(firsts) == len(pages) else pages.take(np.sort(firsts))
+
+
+def unwritten(document: OmeXml, pages: Pages) -> list[Finding]:
+    """What to say of images that are announced with more planes than any page is of."""
+    if not len(pages):
+        return []
+    said = np.array([(image.sizes[0], len(channels_of(image)), image.sizes[2]) for image in document.images])
+    found = np.zeros_like(said)
+    np.maximum.at(found, pages.image, np.stack([pages.z, pages.c, pages.t], axis=1) + 1)
+    short = np.flatnonzero((found < said).any(axis=1) & (found > 0).all(axis=1))
+    if not len(short):
+        return []
+    image = document.images[short[0]]
+    expected, actual = (" x ".join(map(str, row[short[0]].tolist())) for row in (said, found))
+    message = (
+        f"expected {expected} planes (Z x C x T), found {actual} (and {len(short) - 1} more such images): copy it "
+        "again if pages were lost; if the run was interrupted, go on with what is there"
+    )
+    return [
+        Finding(
+            "warning", "missing-plane", f"{document.where}, image {(image.name or image.id)[:80]}", message
+        )
+    ]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import XML, ParseError
 
 import numpy as np
 
@@ -28,7 +30,7 @@ from tiles2zarr.sources.timestamps import posix
 from tiles2zarr.sources.xml import parse_xml, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
@@ -47,12 +49,16 @@ _TAGS = (
     "Plate",
 )
 _TOP = ("BinaryOnly", "OME")
+_WANTED = frozenset({*_TAGS, *_TOP})
 _START = re.compile(r"<(?:\w+:)?OME[\s>]")
 # What XML cannot say, but some writers copy out of other metadata.
 _UNSPEAKABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARATION = re.compile(r"\A\s*<\?xml\s[^>]*\?>")
+_ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]*encoding=[\"']([\w.-]+)")
+_HEAD = 200  # bytes
 _NOT_STATED = -1
-_MOST_PLANES = 10**8
+_ChannelTexts = tuple[str | None, ...]
+_MOST_PLANES, _MOST_CHANNELS = 10**8, 4096
 
 
 def is_ome_xml(text: str) -> bool:
@@ -67,10 +73,29 @@ def read_ome_xml(file: Path) -> OmeXml:
     Raises:
         SourceError: it cannot be read, is no XML, or a number in it is none.
     """
-    return _Reader(str(file)).read(records(file, *_TAGS, *_TOP))
+    try:
+        return _Reader(str(file), {}).read(records(file, *_TAGS, *_TOP))
+    except SourceError:
+        text = _mislabelled(file)
+        if text is None:
+            raise
+    return parse_ome_xml(text, str(file))
 
 
-def parse_ome_xml(text: str, where: str) -> OmeXml:
+def _mislabelled(file: Path) -> str | None:
+    """The text of a file in UTF-8 that says it is in another encoding; None where it is not such a one."""
+    try:
+        with open(file, "rb") as handle:
+            declared = _ENCODING.match(handle.read(_HEAD))
+            if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
+                return None
+            handle.seek(0)
+            return handle.read().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def parse_ome_xml(text: str, where: str, known: dict[_ChannelTexts, OmeChannel] | None = None) -> OmeXml:
     """The document of a TIFF's description.
 
     The text is decoded: whatever encoding it declares, often UTF-16 where software keeps texts so, it is not in it.
@@ -78,27 +103,52 @@ def parse_ome_xml(text: str, where: str) -> OmeXml:
     Args:
         text: the document.
         where: what messages call it.
+        known: channels that occurred in documents before, and will in this one.
 
     Raises:
         SourceError: as `read_ome_xml`.
     """
-    wanted = {*_TAGS, *_TOP}
-    plain = _UNSPEAKABLE.sub(" ", _DECLARATION.sub("", text.lstrip("\ufeff"), count=1))
-    ended = _ended(parse_xml(plain.encode(errors="replace"), where))
-    return _Reader(where).read(element for element in ended if element.tag in wanted)
+    plain = _DECLARATION.sub("", text.lstrip("\ufeff"), count=1)
+    return _Reader(where, known if known is not None else {}).read(_elements(plain, where))
 
 
-def _ended(element: Element) -> Iterator[Element]:
-    """All elements in the order in which they end."""
-    for child in element:
-        yield from _ended(child)
-    yield element
+def _elements(text: str, where: str) -> list[Element]:
+    """The elements that count, in the order in which they end, names local.
+
+    Where documents are small and many, the way of `parse_xml` takes three times as long.
+    """
+    content = text.encode(errors="replace")
+    if b"<!DOCTYPE" in content:  # without one there are no entities
+        parse_xml(content, where)
+    try:
+        root: Element = XML(content)
+    except ParseError:
+        root = parse_xml(_UNSPEAKABLE.sub(" ", text), where)
+    elements, waiting = [], [root]
+    while (
+        waiting
+    ):  # the root, then its children from the last to the first: the other way round is their ends
+        element = waiting.pop()
+        element.tag = _local(element.tag)
+        elements.append(element)
+        waiting.extend(element)
+    elements.reverse()
+    kept = [element for element in elements if element.tag in _WANTED]
+    for element in kept:
+        if "{" in "".join(element.attrib):
+            element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+    return kept
+
+
+@lru_cache(1024)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 class _Reader:
     """Gathers elements in the order in which they end: what belongs to an image comes before the image itself."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, known: dict[_ChannelTexts, OmeChannel]) -> None:
         self._where = where
         self._values = Attributes(where)
         self._images: list[OmeImage] = []
@@ -107,6 +157,7 @@ class _Reader:
         self._channels: list[OmeChannel] = []
         self._pixels: dict[str, str] | None = None
         self._holds_pixels = False
+        self._blocks, self._last_channel = 0, 0  # of the image that is being read
         self._files: dict[OmeFile, int] = {}
         self._pages: list[tuple[int, ...]] = []
         self._planes: list[tuple[int, ...]] = []
@@ -115,14 +166,14 @@ class _Reader:
         self._wells: list[OmeWell] = []
         self._runs: list[frozenset[str]] = []
         self._plates: list[OmePlate] = []
-        self._known_channels: dict[tuple[str | None, ...], OmeChannel] = {}
+        self._known_channels = known
         self._top: dict[str, dict[str, str]] = {}
 
     def read(self, elements: Iterable[Element]) -> OmeXml:
-        readers = {name: getattr(self, f"_read_{name}") for name in _TAGS}
         for element in elements:
-            if element.tag in readers:
-                readers[element.tag](element)
+            reader = _READERS.get(element.tag)
+            if reader is not None:
+                reader(self, element)
             else:
                 self._top[element.tag] = dict(element.attrib)
         # Rows behind the last image belong to annotations that use the same words.
@@ -152,6 +203,8 @@ class _Reader:
         if uuid is not None:
             named = OmeFile(uuid.get("FileName", "").strip(), plain_uuid(uuid.text or ""))
             file = self._files.setdefault(named, len(self._files))
+        self._blocks += 1
+        self._last_channel = max(self._last_channel, whole(attributes, "FirstC", 0))
         self._pages.append(
             (
                 len(self._images),
@@ -168,41 +221,38 @@ class _Reader:
         values, attributes = self._values, element.attrib
         if "TheZ" not in attributes and "TheC" not in attributes and "TheT" not in attributes:
             return  # an annotation that happens to be called so
-        x, y, z = (values.length(attributes, f"Position{axis}", None) for axis in "XYZ")
-        self._planes.append(
-            (len(self._images), *(values.whole(attributes, f"The{axis}", 0) for axis in "ZCT"))
+        x, y, z = (
+            values.length(attributes, "PositionX", ""),
+            values.length(attributes, "PositionY", ""),
+            values.length(attributes, "PositionZ", ""),
         )
-        self._plane_values.append(
+        whole, time = values.whole, values.time
+        self._planes.append(
             (
-                x.value,
-                y.value,
-                z.value,
-                values.time(attributes, "DeltaT"),
-                values.time(attributes, "ExposureTime"),
+                len(self._images),
+                whole(attributes, "TheZ", 0),
+                whole(attributes, "TheC", 0),
+                whole(attributes, "TheT", 0),
             )
         )
+        seconds = time(attributes, "DeltaT"), time(attributes, "ExposureTime")
+        self._plane_values.append((x.value, y.value, z.value, *seconds))
         self._plane_kinds.append((x.kind, y.kind, z.kind))
 
     def _read_Channel(self, element: Element) -> None:
         attributes = element.attrib
-        names = (
-            "Name",
-            "Fluor",
-            "Color",
-            "ExcitationWavelength",
-            "ExcitationWavelengthUnit",
-            "EmissionWavelength",
-        )
-        key = tuple(attributes.get(name) for name in (*names, "EmissionWavelengthUnit", "SamplesPerPixel"))
+        key = _channel_texts(attributes)
         known = self._known_channels.get(key)
         if known is None:
-            known = self._known_channels[key] = OmeChannel(
+            known = OmeChannel(
                 name=(attributes.get("Name", "").strip() or attributes.get("Fluor", "").strip())[:200],
                 color=self._values.color(attributes),
                 excitation_nm=self._values.wavelength(attributes, "ExcitationWavelength"),
                 emission_nm=self._values.wavelength(attributes, "EmissionWavelength"),
                 samples=self._values.whole(attributes, "SamplesPerPixel", 1) or 1,
             )
+            if not self._values.findings:  # which belong to this document
+                self._known_channels[key] = known
         self._channels.append(known)
 
     def _read_BinData(self, element: Element) -> None:
@@ -225,12 +275,17 @@ class _Reader:
             (children[tag] for tag in ("ObjectiveSettings", "ObjectiveRef") if tag in children), None
         )
         label = children["StageLabel"].attrib if "StageLabel" in children else {}
-        order = "".join(letter for letter in pixels.get("DimensionOrder", "") if letter in "ZCT")
-        sizes = (values.count(pixels, "SizeZ"), values.count(pixels, "SizeC"), values.count(pixels, "SizeT"))
+        sizes = (values.count(pixels, "SizeZ"), self._size_c(pixels), values.count(pixels, "SizeT"))
         if sizes[0] * sizes[1] * sizes[2] > _MOST_PLANES:
             where = f"{self._where}, image {element.get('ID', '')}"
             found = f"{sizes[0]} x {sizes[1]} x {sizes[2]}"
             msg = f"{where}: expected at most {_MOST_PLANES} planes (Z x C x T), found {found}: correct the document"
+            raise SourceError(msg)
+        if sizes[1] > _MOST_CHANNELS:
+            where = f"{self._where}, image {element.get('ID', '')}"
+            msg = (
+                f"{where}: expected at most {_MOST_CHANNELS} channels, found {sizes[1]}: correct the document"
+            )
             raise SourceError(msg)
         self._objective_ids.append(settings.get("ID", "") if settings is not None else "")
         self._images.append(
@@ -238,12 +293,8 @@ class _Reader:
                 id=element.get("ID", ""),
                 name=element.get("Name", "").strip(),
                 acquired=posix(date or ""),
-                order=order if sorted(order) == ["C", "T", "Z"] else "ZCT",
-                sizes=(
-                    values.count(pixels, "SizeZ"),
-                    values.count(pixels, "SizeC"),
-                    values.count(pixels, "SizeT"),
-                ),
+                order=_order(pixels.get("DimensionOrder", "")),
+                sizes=sizes,
                 height=values.count(pixels, "SizeY"),
                 width=values.count(pixels, "SizeX"),
                 pixelsize=values.size(pixels, "PhysicalSizeX"),
@@ -251,12 +302,18 @@ class _Reader:
                 z_spacing=values.size(pixels, "PhysicalSizeZ"),
                 time_increment=values.interval(pixels, "TimeIncrement"),
                 channels=tuple(self._channels),
-                stage=(values.length(label, "X", None), values.length(label, "Y", None)),
+                stage=(values.length(label, "X", ""), values.length(label, "Y", "")),
                 objective=None,
                 holds_pixels=self._holds_pixels,
             )
         )
         self._channels, self._pixels, self._holds_pixels = [], None, False
+        self._blocks, self._last_channel = 0, 0
+
+    def _size_c(self, pixels: dict[str, str]) -> int:
+        """How many channels an image has: with two cameras, Micro-Manager lists pages of more than it counts."""
+        said, listed = self._values.count(pixels, "SizeC"), self._last_channel + 1
+        return listed if said < listed <= self._blocks else said
 
     def _read_Objective(self, element: Element) -> None:
         values, attributes = self._values, element.attrib
@@ -282,7 +339,7 @@ class _Reader:
         for sample in element:
             if sample.tag == "WellSample":
                 references = [child.get("ID", "") for child in sample if child.tag == "ImageRef"]
-                x, y = (values.length(sample.attrib, f"Position{axis}", None) for axis in "XY")
+                x, y = (values.length(sample.attrib, f"Position{axis}", "") for axis in "XY")
                 samples.append(OmeSample(sample.get("ID", ""), references[0] if references else None, x, y))
         self._wells.append(
             OmeWell(
@@ -300,6 +357,26 @@ class _Reader:
         self._wells, self._runs = [], []
 
 
+def _channel_texts(attributes: dict[str, str]) -> _ChannelTexts:
+    """All that makes a channel what it is."""
+    get = attributes.get
+    return (
+        get("Name"),
+        get("Fluor"),
+        get("Color"),
+        get("ExcitationWavelength"),
+        get("ExcitationWavelengthUnit"),
+        get("EmissionWavelength"),
+        get("EmissionWavelengthUnit"),
+        get("SamplesPerPixel"),
+    )
+
+
+_READERS: dict[str, Callable[[_Reader, Element], None]] = {
+    name: getattr(_Reader, f"_read_{name}") for name in _TAGS
+}
+
+
 def plain_uuid(text: str) -> str:
     """An identity without the prefix that some writers leave out, in small letters."""
     return text.strip().lower().removeprefix("urn:uuid:")
@@ -309,5 +386,14 @@ def _positive(value: float) -> float | None:
     return value if value > 0 and isfinite(value) else None
 
 
+@lru_cache(64)
+def _order(text: str) -> str:
+    """The letters Z, C and T of an order of dimensions; where they are not all there, the usual one."""
+    order = "".join(letter for letter in text if letter in "ZCT")
+    return order if sorted(order) == ["C", "T", "Z"] else "ZCT"
+
+
 def _table(rows: Sequence[tuple[float, ...]], width: int, dtype: type) -> NDArray[Any]:
+    if not rows:
+        return np.empty((0, width), dtype)
     return np.array(rows, dtype).reshape(-1, width)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiles2zarr.sources.ome_xml.values import IN_PIXELS, IN_UNIT
+from tiles2zarr.sources.settling import pixel_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiles2zarr.sources.base import ScanRequest
     from tiles2zarr.sources.ome_xml.document import OmeXml
     from tiles2zarr.sources.ome_xml.pages import Pages
 
@@ -37,18 +39,21 @@ class Stage:
     exposure: NDArray[np.float64]
 
 
-def stage_of(document: OmeXml, pages: Pages) -> Stage:
+def stage_of(document: OmeXml, pages: Pages, request: ScanRequest) -> Stage:
     """What is said of each page.
 
     Positions in pixels or in a "reference frame" are multiplied by the pixel size, unless there is a stage label in
     a unit of length. A page without a position was taken where the first one of its image was.
+
+    Args:
+        document: the document.
+        pages: of its images.
+        request: what the user says; a pixel size holds for positions in pixels, too.
     """
     row = _plane_rows(document, pages)
     values = np.where((row >= 0)[:, np.newaxis], _rows(document.plane_values, row), np.nan)
     kinds = np.where((row >= 0)[:, np.newaxis], _rows(document.plane_kinds, row), IN_UNIT).astype(np.int8)
-    sizes = np.array(
-        [(image.pixelsize or 1.0, image.pixelsize_y or image.pixelsize or 1.0) for image in document.images]
-    )
+    sizes = np.array([pixel_size(request, image.pixelsize, image.pixelsize_y) for image in document.images])
     x, x_kind = _filled(values[:, 0], kinds[:, 0], pages.image)
     y, y_kind = _filled(values[:, 1], kinds[:, 1], pages.image)
     kind = np.maximum(x_kind, y_kind)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 # Units of OME that say nothing about the stage: such positions are no lengths.
 _NO_LENGTHS = frozenset({"pixel", "reference frame"})
 # µm: units of OME that no microscope needs but a document may have, and Å as some write it.
-_RARE_LENGTHS = {"thou": 25.4, "li": 25400 / 12, "pt": 25400 / 72, "Angstrom": 1e-4, "dm": 1e5, "ft": 304800.0}
+_RARE_LENGTHS = {
+    "thou": 25.4,
+    "li": 25400 / 12,
+    "pt": 25400 / 72,
+    "Angstrom": 1e-4,
+    "dm": 1e5,
+    "ft": 304800.0,
+}
 # What software that mistook the encoding makes of "µm" and "µs": the only units of ours that are not ASCII, but Å.
 _MANGLED = re.compile("(?:Âµ|Î¼|\ufffd{1,2}|\\?)(?=[ms]$)")
 # The schema's own value for a colour that nobody chose: white today, this one until 2012.
@@ -44,7 +51,9 @@ class Attributes:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._factors: dict[tuple[str, str | None], tuple[float, int]] = {}
+        # By unit: factor and kind.
+        self._lengths: dict[str, tuple[float, int]] = {"": (1.0, WITHOUT_UNIT), "µm": (1.0, IN_UNIT)}
+        self._times: dict[str, tuple[float, int]] = {"s": (1.0, IN_UNIT)}
         self.findings: list[Finding] = []
 
     def whole(self, attributes: Mapping[str, str], name: str, default: int) -> int:
@@ -82,27 +91,35 @@ class Attributes:
             SourceError: it is no number.
         """
         text = attributes.get(name)
-        if text is None or not text.strip():
+        if text is None:
             return nan
         try:
-            # Some writers take the decimal comma of their user's language.
-            return float(text if text.count(",") != 1 or "." in text else text.replace(",", "."))
+            return float(text)
+        except ValueError:
+            return self._spelled(name, text)
+
+    def _spelled(self, name: str, text: str) -> float:
+        """A number that Python does not read: nothing, or one with the decimal comma of the writer's language."""
+        if not text.strip():
+            return nan
+        try:
+            return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
         except ValueError:
             raise self._wrong(name, "a number", text) from None
 
-    def length(self, attributes: Mapping[str, str], name: str, default: str | None = "µm") -> Length:
+    def length(self, attributes: Mapping[str, str], name: str, default: str = "µm") -> Length:
         """A length, µm.
 
         Args:
             attributes: of an element.
             name: of the attribute; its unit stands in ``{name}Unit``.
-            default: the unit where none is stated; None: micrometres, but the kind says that it is not stated.
+            default: the unit where none is stated; empty: micrometres, but the kind says that it is not stated.
         """
         if name not in attributes:
             return _NO_LENGTH
-        value = self.number(attributes, name)
-        factor, kind = self._factor("length", attributes.get(f"{name}Unit") or default)
-        return Length(value * factor, kind)
+        unit = attributes.get(f"{name}Unit") or default
+        factor, kind = self._lengths.get(unit) or self._factor("length", unit)
+        return Length(self.number(attributes, name) * factor, kind)
 
     def time(self, attributes: Mapping[str, str], name: str) -> float:
         """A time, s; seconds where no unit is stated."""
@@ -142,15 +159,14 @@ class Attributes:
         color = f"{value & 0xFFFFFFFF:08X}"[:6]
         return None if color == "000000" else color
 
-    def _factor(self, quantity: str, unit: str | None) -> tuple[float, int]:
-        known = self._factors.get((quantity, unit))
+    def _factor(self, quantity: str, unit: str) -> tuple[float, int]:
+        factors = self._lengths if quantity == "length" else self._times
+        known = factors.get(unit)
         if known is None:
-            known = self._factors[quantity, unit] = self._new_factor(quantity, unit)
+            known = factors[unit] = self._new_factor(quantity, unit)
         return known
 
-    def _new_factor(self, quantity: str, unit: str | None) -> tuple[float, int]:
-        if unit is None:
-            return 1.0, WITHOUT_UNIT
+    def _new_factor(self, quantity: str, unit: str) -> tuple[float, int]:
         unit = _MANGLED.sub("µ", unit.strip())
         if quantity == "length" and unit in _NO_LENGTHS:
             return 1.0, IN_PIXELS
