@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import shutil
 import time
@@ -654,3 +655,18 @@ def test_what_tifffile_writes_is_read(folder: Path, tmp_path: Path) -> None:
     assert sorted(convert(folder, tmp_path / "out")) == sorted(expected)
     for path, pixels in expected.items():
         np.testing.assert_array_equal(stored(tmp_path / "out" / path), pixels)
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_a_scan_leaves_the_garbage_collector_as_it_was(tmp_path: Path, was_on: bool) -> None:
+    path = OmeTiff().write(tmp_path)
+    before = gc.isenabled()
+    (gc.enable if was_on else gc.disable)()
+    try:
+        scan(path)
+        assert gc.isenabled() is was_on
+        with pytest.raises(SourceError):
+            scan(tmp_path / "nothing")
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if before else gc.disable)()

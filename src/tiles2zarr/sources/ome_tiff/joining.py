@@ -55,15 +55,20 @@ def gathered(sources: Sequence[Located], where: str, count_pages: Callable[[str]
     counts = np.array([len(document.images) for document in documents])
     firsts = (np.cumsum(counts) - counts).tolist()
     source = np.repeat(np.arange(len(documents)), counts)
-    files: list[str] = []
-    blocks = []
-    for located, first in zip(sources, firsts, strict=True):
-        names = [*located.paths, located.own or ""]  # -1 is the last: the document's own file
-        rows = _moved(blocks_of(located.document, _by_index(names, count_pages)), first)
-        rows[:, -1] += np.where(rows[:, -1] < 0, len(files) + len(names), len(files))
-        blocks.append(rows)
-        files += names
-    document = replace(documents[0], pages=np.concatenate(blocks))
+    named = [
+        [*located.paths, located.own or ""] for located in sources
+    ]  # -1 is the document's own file, the last
+    files = [name for names in named for name in names]
+    blocks = [
+        blocks_of(document, _by_index(names, count_pages))
+        for document, names in zip(documents, named, strict=True)
+    ]
+    rows = _moved(blocks, firsts)
+    of_each = np.array([len(names) for names in named])
+    lengths = [len(block) for block in blocks]
+    rows[:, -1] += np.repeat(np.cumsum(of_each) - of_each, lengths)
+    rows[:, -1] += np.where(np.concatenate(blocks)[:, -1] < 0, np.repeat(of_each, lengths), 0)
+    document = replace(documents[0], pages=rows)
     if len(documents) > 1:
         document = _joined(document, documents, firsts, where)
     wheres = None if len(documents) == 1 else [documents[number].where for number in source.tolist()]
@@ -88,19 +93,17 @@ def _joined(document: OmeXml, documents: Sequence[OmeXml], firsts: Sequence[int]
             for image in one.images
         ),
         plates=_plates(documents),
-        planes=np.concatenate(
-            [_moved(one.planes, first) for one, first in zip(documents, firsts, strict=True)]
-        ),
+        planes=_moved([one.planes for one in documents], firsts),
         plane_values=np.concatenate([one.plane_values for one in documents]),
         plane_kinds=np.concatenate([one.plane_kinds for one in documents]),
         findings=tuple(dict.fromkeys(finding for one in documents for finding in one.findings)),
     )
 
 
-def _moved(rows: NDArray[np.int64], first: int) -> NDArray[np.int64]:
-    """Rows whose first column counts images, from another one on."""
-    moved = rows.copy()
-    moved[:, 0] += first
+def _moved(tables: Sequence[NDArray[np.int64]], firsts: Sequence[int]) -> NDArray[np.int64]:
+    """The rows of all documents, whose first columns count images, each from its first one on."""
+    moved: NDArray[np.int64] = np.concatenate(tables)
+    moved[:, 0] += np.repeat(firsts, [len(table) for table in tables])
     return moved
 
 

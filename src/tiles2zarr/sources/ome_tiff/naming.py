@@ -36,7 +36,10 @@ def stem(name: str) -> str:
 
 def without_ending(name: str) -> str:
     """A name, of a file or of an image that is called as one, without an ending of OME-TIFF."""
-    ending = max((end for end in _ENDINGS if name.lower().endswith(end)), key=len, default="")
+    lower = name.lower()
+    if not lower.endswith(_ENDINGS):
+        return name
+    ending = max((end for end in _ENDINGS if lower.endswith(end)), key=len)
     return name[: len(name) - len(ending)] or name
 
 
