@@ -35,6 +35,7 @@ from tiles2zarr.models.filters import (
 )
 from tiles2zarr.models.loaders import (
     DefaultImageLoader,
+    FileLoader,
     ImageLoaderInterface,
     ImageLoaderInterfaceType,
     PixelHeader,
@@ -82,6 +83,7 @@ __all__ = [
     "DataTypeEnum",
     "DefaultImageLoader",
     "ExcludeFilter",
+    "FileLoader",
     "FilterModel",
     "FixedSizeChunking",
     "FovBasedChunking",

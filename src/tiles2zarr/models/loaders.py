@@ -135,7 +135,27 @@ class ImageLoaderInterface(BaseModel, ABC):
 ImageLoaderInterfaceType = TypeVar("ImageLoaderInterfaceType", bound=ImageLoaderInterface)
 
 
-class DefaultImageLoader(ImageLoaderInterface):
+class FileLoader(ImageLoaderInterface):
+    """Fetches the pixels of one tile from a file.
+
+    Attributes:
+        file_path: absolute, or relative to the resource.
+    """
+
+    file_path: Annotated[str, StringConstraints(min_length=1)]
+
+    def source_file(self, resource: Any | None = None) -> Path:
+        """The file, found from the resource."""
+        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
+
+    @classmethod
+    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
+        """The files of many loaders, without making one of them."""
+        folder = Path() if resource is None else Path(resource)
+        return [folder / path for path in dict.fromkeys(fields["file_path"])]
+
+
+class DefaultImageLoader(FileLoader):
     """Planes of an image file: TIFF, BigTIFF, PNG, JPEG, BMP or NPY.
 
     The pages of a file hold the tile's planes, z running fastest, then c, then t. A colour page is one plane
@@ -147,12 +167,11 @@ class DefaultImageLoader(ImageLoaderInterface):
             holds this tile and nothing else.
     """
 
-    file_path: Annotated[str, StringConstraints(min_length=1)]
     first_page: Annotated[int, Field(ge=0)] | None = None
 
     def path(self, resource: Any | None = None) -> Path:
-        """The file, found from the resource."""
-        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
+        """The file, found from the resource; another name of `source_file`."""
+        return self.source_file(resource)
 
     def load_data(self, resource: Any | None = None) -> NDArray[Any]:
         """All pages of the file (axes page, y, x; page left out where there is one), colours as channels."""
@@ -160,7 +179,7 @@ class DefaultImageLoader(ImageLoaderInterface):
 
         from tiles2zarr.models.image_files import read_plane
 
-        file = self.path(resource)
+        file = self.source_file(resource)
         first, planes = self.first_page or 0, self._header(resource).planes
         pages = [read_plane(file, page) for page in range(first, first + planes)]
         data = np.stack([_channels_first(page) for page in pages])
@@ -171,7 +190,9 @@ class DefaultImageLoader(ImageLoaderInterface):
         from tiles2zarr.models.image_files import read_plane
 
         page, color = self._page(plane, shape, resource)
-        return _one_color(read_plane(self.path(resource), page), color, shape, self.describe_source(resource))
+        return _one_color(
+            read_plane(self.source_file(resource), page), color, shape, self.describe_source(resource)
+        )
 
     def sample_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
         """A few strips of the page, as they lie in the file."""
@@ -180,7 +201,7 @@ class DefaultImageLoader(ImageLoaderInterface):
         page, color = self._page(plane, shape, resource)
         if color is not None:
             return super().sample_plane(plane, shape, resource)
-        return sample_plane(self.path(resource), page)
+        return sample_plane(self.source_file(resource), page)
 
     def read_header(self, resource: Any | None = None) -> PixelHeader:
         """Pages, shape and type from the file's header."""
@@ -194,16 +215,6 @@ class DefaultImageLoader(ImageLoaderInterface):
             is_shared=self.first_page is not None,
         )
 
-    def source_file(self, resource: Any | None = None) -> Path:
-        """The image file."""
-        return self.path(resource)
-
-    @classmethod
-    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
-        """The files of many loaders, without making one of them."""
-        folder = Path() if resource is None else Path(resource)
-        return [folder / path for path in dict.fromkeys(fields["file_path"])]
-
     @property
     def _first(self) -> int:
         return self.first_page or 0
@@ -212,7 +223,7 @@ class DefaultImageLoader(ImageLoaderInterface):
         """Of the pages from the tile's first on; other tiles of the file may have other shapes and types."""
         from tiles2zarr.models.image_files import read_header, read_header_from
 
-        file = self.path(resource)
+        file = self.source_file(resource)
         return read_header(file) if self.first_page is None else read_header_from(file, self.first_page)
 
     def _page(self, plane: PlaneIndex, shape: TileShape, resource: Any | None) -> tuple[int, int | None]:

@@ -10,16 +10,16 @@ import os
 import threading
 from collections import OrderedDict
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from tiles2zarr.core.loader_column import LoaderColumn
 from tiles2zarr.errors import Finding, MissingExtraError, SourceError
 from tiles2zarr.models import (
     ChannelInfo,
+    FileLoader,
     ImageLoaderInterface,
     PixelHeader,
     PlaneIndex,
@@ -30,9 +30,11 @@ from tiles2zarr.sources.bioimage_files import ImagePaths, claim, image_files
 from tiles2zarr.sources.planes import Planes
 from tiles2zarr.sources.scanning import scan_of
 from tiles2zarr.sources.timestamps import posix
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -49,7 +51,7 @@ _LOCK = threading.Lock()
 _OPEN: OrderedDict[tuple[str, int, int, int], Any] = OrderedDict()
 
 
-class BioimageLoader(ImageLoaderInterface):
+class BioimageLoader(FileLoader):
     """One plane of an image, read by openreadout.
 
     The colours of a colour plane are the channels of its tile.
@@ -66,7 +68,6 @@ class BioimageLoader(ImageLoaderInterface):
         dtype: numpy's name of the pixel type.
     """
 
-    file_path: Annotated[str, StringConstraints(min_length=1)]
     image: Annotated[int, Field(ge=0)]
     c: Annotated[int, Field(ge=0)]
     z: Annotated[int, Field(ge=0)]
@@ -104,16 +105,6 @@ class BioimageLoader(ImageLoaderInterface):
             dtype=self.dtype,
             is_shared=True,
         )
-
-    def source_file(self, resource: Any | None = None) -> Path:
-        """The file."""
-        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
-
-    @classmethod
-    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
-        """The files of many loaders, without making one of them."""
-        folder = Path() if resource is None else Path(resource)
-        return [folder / path for path in dict.fromkeys(fields["file_path"])]
 
     def describe_source(self, resource: Any | None = None) -> str:
         """The file and the image in it."""
@@ -306,9 +297,7 @@ def _reader(file: Path) -> Any:
     try:
         status = os.stat(file)
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
     key = (str(file), status.st_mtime_ns, status.st_size, os.getpid())
     with _LOCK:
         if key not in _OPEN:

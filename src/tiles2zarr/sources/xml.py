@@ -14,6 +14,7 @@ from xml.etree.ElementTree import ParseError, XMLPullParser
 from xml.parsers import expat
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,9 +98,7 @@ def _blocks(file: Path) -> Iterator[bytes]:
             while block := handle.read(_BLOCK):
                 yield block
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
 
 
 def _ended(blocks: Iterable[bytes], where: object) -> Iterator[Element]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models import ImageLoaderInterface, PixelHeader, PlaneIndex, TileShape
+from tiles2zarr.models import FileLoader, PixelHeader, PlaneIndex, TileShape
 from tiles2zarr.sources.czi.container import CziContainer
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from numpy.typing import NDArray
 
     from tiles2zarr.sources.czi.container import Stored
@@ -49,7 +47,7 @@ PIXEL_TYPES = {
 COMPRESSIONS = {0: "none", 1: "jpeg", 2: "lzw", 4: "jpegxr", 5: "zstd0", 6: "zstd1"}
 
 
-class CziImageLoader(ImageLoaderInterface):
+class CziImageLoader(FileLoader):
     """One sub-block of a CZI file: one plane of one tile.
 
     The colours of a colour plane are the channels of its tile, in the order red, green, blue.
@@ -62,7 +60,6 @@ class CziImageLoader(ImageLoaderInterface):
         pixel_type: the vendor's number of the pixel type.
     """
 
-    file_path: Annotated[str, StringConstraints(min_length=1)]
     position: Annotated[int, Field(ge=0)]
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
@@ -97,16 +94,6 @@ class CziImageLoader(ImageLoaderInterface):
             is_shared=True,
         )
 
-    def source_file(self, resource: Any | None = None) -> Path:
-        """The CZI file."""
-        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
-
-    @classmethod
-    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
-        """The files of many loaders, without making one of them."""
-        folder = Path() if resource is None else Path(resource)
-        return [folder / path for path in dict.fromkeys(fields["file_path"])]
-
     def describe_source(self, resource: Any | None = None) -> str:
         """The file and the place in it."""
         return f"{super().describe_source(resource)} (sub-block at byte {self.position})"
@@ -117,9 +104,7 @@ class CziImageLoader(ImageLoaderInterface):
             with open(file, "rb") as handle:
                 stored = CziContainer(file, handle).stored(self.position)
         except OSError as error:
-            reason = error.strerror or str(error)
-            msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-            raise SourceError(msg) from error
+            raise unreadable(file, error) from error
         return _checked(stored, self, self.describe_source(resource))
 
 

@@ -13,6 +13,7 @@ from tiles2zarr.sources.czi.metadata import Document, Scene, Tags, read_document
 from tiles2zarr.sources.czi.pixels import COMPRESSIONS, PIXEL_TYPES
 from tiles2zarr.sources.czi.stage import stage_positions
 from tiles2zarr.sources.settling import pixel_size
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +66,7 @@ def read_file(file: Path, request: ScanRequest) -> CziFile:
             tags = [read_tags(container.tags(int(position))) for position in blocks.position]
             listed = container.time_stamps()
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
     _check(blocks, file)
     scene = np.maximum(index_of(blocks, "S"), 0)
     sizes = pixel_size(request, document.pixelsize, document.pixelsize_y)

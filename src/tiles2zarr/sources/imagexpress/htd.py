@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import SourceError
 from tiles2zarr.models import row_name
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,9 +61,7 @@ def read_htd(file: Path) -> Htd:
         with open(file, "rb") as handle:
             data = handle.read(_MOST)
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
     # Free texts are in whatever encoding the instrument's computer had, with bytes that are of none.
     lines = data.decode("cp1252", errors="replace").split("\r\n" if b"\r\n" in data else "\n")
     rows = _rows(file, lines)

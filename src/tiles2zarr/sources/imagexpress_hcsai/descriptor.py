@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.unreadable import unreadable
 from tiles2zarr.units import to_micrometre
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
     try:
         document = json.loads(data.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError) as error:

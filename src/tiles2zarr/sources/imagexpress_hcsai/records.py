@@ -12,6 +12,7 @@ from tiles2zarr.errors import SourceError
 from tiles2zarr.models import row_name, well_name
 from tiles2zarr.models.documents import one_line
 from tiles2zarr.sources.naming import within_folder
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,9 +84,7 @@ def read_records(table: Path) -> list[Record]:
             handle.seek(0)
             return list(_records(table, csv.reader(handle, delimiter=max(_DELIMITERS, key=first.count))))
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{table}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(table, error) from error
     except csv.Error as error:
         msg = f"{table}: expected a CSV table, found {error}: the file is damaged, copy it again"
         raise SourceError(msg) from error

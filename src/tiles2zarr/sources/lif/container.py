@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.unreadable import unreadable
 from tiles2zarr.sources.xml import parse_xml
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def read_lif(file: Path) -> LifFile:
             root = parse_xml(_DECLARATION.sub("", text, count=1), f"{file} (metadata)")
             return LifFile(file, root, _blocks(file, handle, size, root.get("Version", "")), size)
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
 
 
 def _xml(file: Path, handle: BinaryIO, size: int) -> str:

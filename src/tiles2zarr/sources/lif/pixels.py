@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models import ImageLoaderInterface, PixelHeader, PlaneIndex, TileShape
+from tiles2zarr.models import FileLoader, PixelHeader, PlaneIndex, TileShape
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -20,7 +20,7 @@ Positive = Annotated[int, Field(ge=1)]
 _WIDEST = 4
 
 
-class LifImageLoader(ImageLoaderInterface):
+class LifImageLoader(FileLoader):
     """One plane of one channel of a LIF file.
 
     Attributes:
@@ -33,7 +33,6 @@ class LifImageLoader(ImageLoaderInterface):
         dtype: numpy's name of the pixel type; little-endian in the file.
     """
 
-    file_path: Annotated[str, StringConstraints(min_length=1)]
     position: Annotated[int, Field(ge=0)]
     height: Positive
     width: Positive
@@ -57,9 +56,7 @@ class LifImageLoader(ImageLoaderInterface):
                 else:
                     data, step = b"".join(self._rows(handle, length)), length
         except OSError as error:
-            reason = error.strerror or str(error)
-            msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-            raise SourceError(msg) from error
+            raise unreadable(file, error) from error
         if len(data) < (self.height - 1) * step + length:
             expected = f"{self.height} rows of {self.width} pixels"
             where = self.describe_source(resource)
@@ -81,16 +78,6 @@ class LifImageLoader(ImageLoaderInterface):
         return PixelHeader(
             planes=1, height=self.height, width=self.width, samples=1, dtype=self.dtype, is_shared=True
         )
-
-    def source_file(self, resource: Any | None = None) -> Path:
-        """The LIF file."""
-        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
-
-    @classmethod
-    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
-        """The files of many loaders, without making one of them."""
-        folder = Path() if resource is None else Path(resource)
-        return [folder / path for path in dict.fromkeys(fields["file_path"])]
 
     def describe_source(self, resource: Any | None = None) -> str:
         """The file and the place in it."""

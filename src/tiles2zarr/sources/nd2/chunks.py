@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiles2zarr.errors import SourceError
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +61,7 @@ def read_chunks(file: Path) -> Chunks:
         with open(file, "rb") as handle:
             return _chunks(file, handle)
     except OSError as error:
-        reason = error.strerror or str(error)
-        msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-        raise SourceError(msg) from error
+        raise unreadable(file, error) from error
 
 
 def chunk_at(file: Path, handle: BinaryIO, position: int, size: int, name: bytes) -> tuple[int, int]:

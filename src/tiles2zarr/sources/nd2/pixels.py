@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from tiles2zarr.errors import SourceError
-from tiles2zarr.models import ImageLoaderInterface, PixelHeader, PlaneIndex, TileShape
+from tiles2zarr.models import FileLoader, PixelHeader, PlaneIndex, TileShape
 from tiles2zarr.sources.nd2.chunks import TIME, chunk_at, frame_name
+from tiles2zarr.sources.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from numpy.typing import NDArray
 
 Positive = Annotated[int, Field(ge=1)]
 
 
-class Nd2ImageLoader(ImageLoaderInterface):
+class Nd2ImageLoader(FileLoader):
     """One channel of a frame of an ND2 file; a colour channel has red, green and blue.
 
     Attributes:
@@ -38,7 +36,6 @@ class Nd2ImageLoader(ImageLoaderInterface):
         is_compressed: with zlib.
     """
 
-    file_path: Annotated[str, StringConstraints(min_length=1)]
     frame: Annotated[int, Field(ge=0)]
     position: Annotated[int, Field(ge=0)]
     height: Positive
@@ -82,16 +79,6 @@ class Nd2ImageLoader(ImageLoaderInterface):
             is_shared=True,
         )
 
-    def source_file(self, resource: Any | None = None) -> Path:
-        """The ND2 file."""
-        return Path(self.file_path) if resource is None else Path(resource) / self.file_path
-
-    @classmethod
-    def source_files(cls, fields: Mapping[str, Iterable[Any]], resource: Any | None = None) -> list[Path]:
-        """The files of many loaders, without making one of them."""
-        folder = Path() if resource is None else Path(resource)
-        return [folder / path for path in dict.fromkeys(fields["file_path"])]
-
     def describe_source(self, resource: Any | None = None) -> str:
         """The file and the frame in it."""
         return f"{super().describe_source(resource)} (frame {self.frame})"
@@ -109,9 +96,7 @@ class Nd2ImageLoader(ImageLoaderInterface):
                 handle.seek(start + TIME)
                 data = handle.read(max(length - TIME, 0) if self.is_compressed else needed)
         except OSError as error:
-            reason = error.strerror or str(error)
-            msg = f"{file}: cannot be read: {reason}: copy it again, or ask for the right to read it"
-            raise SourceError(msg) from error
+            raise unreadable(file, error) from error
         if self.is_compressed:
             data = self._decompressed(data, needed, resource)
         little = np.dtype(self.dtype).newbyteorder("<")
