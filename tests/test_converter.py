@@ -433,7 +433,6 @@ from tests.layouts import Layout, grid_of_tiles, image_job, with_levels
 from tiles2zarr.converter import convert_image
 from tiles2zarr.errors import OutputError
 from tiles2zarr.models import ConverterOptions, FixedSizeChunking, SingleImage
-import zarrs
 layout = Layout(grid_of_tiles(2, 2, 256, 256), collection=SingleImage(image_path="a"))
 options = with_levels(
     ConverterOptions(), ngff_version=sys.argv[2], chunks=FixedSizeChunking(xy_chunk=256), compression="none"

@@ -10,6 +10,9 @@ import tifffile
 
 from tests.table_plates import TablePlate, small_plate
 from tests.test_cli_convert import converted, run
+from tiles2zarr.converter import Acquisition, plan
+from tiles2zarr.existing_images import output_findings
+from tiles2zarr.models import ConverterOptions, OverwriteMode
 from tiles2zarr.writer.groups import write_group
 
 if TYPE_CHECKING:
@@ -33,6 +36,19 @@ def refusals(source: Path, zarr_dir: Path, *arguments: str) -> list[str]:
     *lines, last = done.stderr.strip().splitlines()
     assert last == "refused; nothing was written"
     return lines
+
+
+def test_an_image_that_another_run_finished_meanwhile_is_no_obstacle(
+    plate: TablePlate, tmp_path: Path
+) -> None:
+    planned = plan(
+        [Acquisition(plate.folder, plate_name="P")],
+        tmp_path / "zarr",
+        ConverterOptions(),
+        OverwriteMode.EXTEND,
+    )
+    jobs = [(image.job, False) for image in planned.images]  # none was there when the run looked
+    assert list(output_findings(jobs, tmp_path / "zarr")) == []
 
 
 def test_a_changed_option_is_named_with_both_values(plate: TablePlate, tmp_path: Path) -> None:

@@ -157,14 +157,15 @@ def test_a_source_that_changes_meanwhile_is_no_success(
     planned = plan([Acquisition(folder)], tmp_path / "out", ConverterOptions())
     begin(planned)
     job = planned.images[0].job
-    read = type(job.image.tiles.loaders[0]).load_plane
+    loader = type(job.image.tiles.loaders[0])
+    read = loader.load_plane_into
 
     def read_and_change(self: ImageLoaderInterface, *arguments: object) -> object:
         pixels = read(self, *arguments)  # type: ignore[arg-type]
         os.utime(folder / "A01_f0_t0_c0_z0.tif", ns=(1, 1))
         return pixels
 
-    monkeypatch.setattr(type(job.image.tiles.loaders[0]), "load_plane", read_and_change)
+    monkeypatch.setattr(loader, "load_plane_into", read_and_change)
     with pytest.raises(SourceError, match="changed while they were converted"):
         convert_image(job)
     assert not job.target.exists()

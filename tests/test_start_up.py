@@ -17,7 +17,7 @@ from tiles2zarr.models import ConverterOptions, OmeZarrOptions
 
 FRACTAL = Path(__file__).parent.parent / "src" / "tiles2zarr" / "fractal"
 HEAVY = """
-    anndata dask distributed matplotlib ngio ome_types ome_zarr_models pandas polars pyarrow rich scipy typer
+    anndata dask distributed matplotlib ngio ome_types ome_zarr_models pandas polars pyarrow rich scipy typer zarr
 """.split()
 
 
@@ -90,8 +90,62 @@ def test_a_compute_task_imports_no_heavy_library_from_its_start_to_its_end(
     assert kept == (in_image if kind == "single" else set())
 
 
+def test_a_table_of_tiles_imports_no_other_format(tmp_path: Path) -> None:
+    source = small_plate(tmp_path / "plate", wells=(("A", 1),)).write()
+    loaded = run(
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from tiles2zarr import Acquisition, ConverterOptions, plan\n"
+        "from tiles2zarr.sources import FORMATS\n"
+        "assert plan([Acquisition(Path(sys.argv[1]))], Path(sys.argv[2]), ConverterOptions()).images\n"
+        "print(json.dumps([name for name in FORMATS if f'tiles2zarr.sources.{name}' in sys.modules]))\n",
+        source,
+        tmp_path / "zarr",
+    )
+    assert loaded == ["table"]
+
+
+SETTINGS = "print(json.dumps([os.environ.get('OPENBLAS_NUM_THREADS'), gc.isenabled()]))"
+
+
+@pytest.mark.parametrize("chosen", [None, "3"])
+def test_a_task_starts_no_threads_for_algebra_unless_told_to_and_collects_garbage(
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", chosen)
+    found = run(
+        "import contextlib, gc, json, os, runpy, sys\n"
+        "task = sys.argv.pop(1)\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    runpy.run_path(task, run_name='__main__')\n" + SETTINGS,
+        FRACTAL / "convert_image_compute.py",
+    )
+    assert found == [chosen or "1", True]
+
+
+def test_the_command_starts_no_threads_for_algebra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    found = run(
+        "import contextlib, gc, json, os, sys\n"
+        "from tiles2zarr.cli import main\n"
+        "assert 'numpy' not in sys.modules\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main()\n" + SETTINGS,
+        "--version",
+    )
+    assert found == ["1", True]
+
+
+def test_a_task_that_is_imported_leaves_the_process_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    found = run(f"import gc, json, os\nimport tiles2zarr.fractal.convert_image_compute\n{SETTINGS}")
+    assert found == [None, True]
+
+
 def test_no_module_beside_an_executable_hides_a_library() -> None:
     # Python puts a script's folder first on its path.
     names = {path.stem for path in FRACTAL.iterdir() if path.suffix == ".py" or path.is_dir()}
-    libraries = sys.stdlib_module_names | {"numpy", "pydantic", "zarr", "zarrs", "tifffile", *HEAVY}
+    libraries = sys.stdlib_module_names | {"numpy", "pydantic", "numcodecs", "zarrs", "tifffile", *HEAVY}
     assert names & libraries == set()

@@ -35,7 +35,7 @@ from tiles2zarr.planning import (
 )
 from tiles2zarr.provenance import Origin, check_plates, keep_in_image, keep_in_plates, placed_or_none
 from tiles2zarr.version import __version__
-from tiles2zarr.writer.arrays import encoder
+from tiles2zarr.writer.chunk_files import encoder
 from tiles2zarr.writer.commit import staged
 from tiles2zarr.writer.conditions import check_conditions, write_conditions
 from tiles2zarr.writer.image import (
@@ -217,7 +217,6 @@ def compare(job: ImageJob) -> list[Difference]:
         SourceError: a tile cannot be read, or is not what it should be.
         PreflightError: the tiles do not make an image.
         OptionsError: one unit of work does not fit the memory limit.
-        OutputError: the temporary folder cannot be written.
     """
     layout, _ = _lay_out(job)
     record = completion_record(job.target)

@@ -1,7 +1,7 @@
 """Where images come from: OME-XML of what is known of them, and the vendor's own metadata files.
 
 A plate keeps both once for all of its images, written by init; an image of its own keeps them in its own folder,
-written by whoever writes the image: init has made the OME-XML, so that a compute task need not import ome-types.
+written by whoever writes the image: init has made the OME-XML, which knows when planes were taken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tiles2zarr.writer.ome_document import (
     rendered,
     write_document,
 )
-from tiles2zarr.writer.ome_image import PIXEL_TYPES, OmeImage, OmeImages
+from tiles2zarr.writer.ome_image import PIXEL_TYPES, OmeImage, ome_image
 from tiles2zarr.writer.vendor_files import bytes_of, copy_vendor_files, vendor_files
 
 if TYPE_CHECKING:
@@ -128,14 +128,11 @@ def clashing(jobs: Iterable[ImageJob]) -> Iterator[Finding]:
 
 def with_ome_xml(origins: Sequence[tuple[ImageJob, PlacedImage | None]]) -> list[ImageJob]:
     """The jobs, those of images of their own with the OME-XML that goes into their folder."""
-    make = OmeImages()
     jobs = []
     for job, placed in origins:
         said = None
         if not job.is_in_plate:
-            said = _described(
-                make, Origin(job.image, placed, job.acquired), job.image.path.removesuffix(".zarr")
-            )
+            said = _described(Origin(job.image, placed, job.acquired), job.image.path.removesuffix(".zarr"))
         jobs.append(replace(job, ome_xml=rendered([said]).decode()) if said is not None else job)
     return jobs
 
@@ -172,7 +169,6 @@ def keep_in_plates(zarr_dir: Path, origins: Iterable[Origin], ngff_version: Ngff
         OutputError: the document of a plate cannot be read.
         SourceError: a metadata file cannot be read.
     """
-    make = OmeImages()
     said: dict[str, list[OmeImage]] = {}
     unsaid: dict[str, set[str]] = {}
     files: dict[tuple[str, int], dict[str, VendorFile]] = {}
@@ -180,7 +176,7 @@ def keep_in_plates(zarr_dir: Path, origins: Iterable[Origin], ngff_version: Ngff
         place = origin.image.collection
         if isinstance(place, ImageInPlate):
             path = origin.image.path.removeprefix(f"{place.plate_path}/")
-            known = _described(make, origin, path)
+            known = _described(origin, path)
             if known is not None:
                 said.setdefault(place.plate_path, []).append(known)
             elif origin.image.data_type is not None:  # whatever an earlier run said of it is wrong now
@@ -211,9 +207,9 @@ def keep_in_image(folder: Path, job: ImageJob) -> None:
     copy_vendor_files(folder / FOLDER / "acquisition_0", job.metadata_files)
 
 
-def _described(make: OmeImages, origin: Origin, path: str) -> OmeImage | None:
+def _described(origin: Origin, path: str) -> OmeImage | None:
     """What OME-XML says of an image; None where too little is known of it, or it has no pixel type."""
     data_type = origin.image.data_type
     if origin.placed is None or data_type not in PIXEL_TYPES:
         return None
-    return make.image(path, origin.placed, data_type, origin.acquired)
+    return ome_image(path, origin.placed, data_type, origin.acquired)

@@ -72,7 +72,6 @@ IMPORTED = (
     "tiles2zarr.runners.terminal",
     "tiles2zarr.sources.table",
     "zarr",
-    "zarrs",
 )
 
 if __name__ == "__main__":

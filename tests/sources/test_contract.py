@@ -289,8 +289,9 @@ def test_when_several_formats_match_all_are_named_with_their_reasons(
         def detect(self, path: Path) -> str | None:
             return "it looks alike"
 
-    every = every_source()
-    monkeypatch.setattr(sources, "every_source", lambda: (*every, Twin()))
+    every = {source.name: source for source in every_source()} | {"twin": Twin()}
+    monkeypatch.setattr(sources, "FORMATS", tuple(every))
+    monkeypatch.setattr(sources, "source_by_name", every.__getitem__)
     monkeypatch.setattr(sources, "_RANKS", {})
     with pytest.raises(UnknownFormatError) as refused:
         detect_source(plate)

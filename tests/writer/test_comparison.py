@@ -32,7 +32,7 @@ from tiles2zarr.models import (
     RuntimeOptions,
     TilingMode,
 )
-from tiles2zarr.writer.arrays import encoder
+from tiles2zarr.writer.chunk_files import encoder
 from tiles2zarr.writer.comparison import Difference
 from tiles2zarr.writer.image import compare_files
 from tiles2zarr.writer.memory import MemoryPlan
@@ -308,6 +308,17 @@ def test_a_flipped_bit_in_an_array_document_never_hides_other_pixels(
         if after is None or before.dtype != after.dtype or not np.array_equal(before, after):
             assert [each.level for each in found] == [level]
             assert own != []
+
+
+@VERSIONS
+def test_rows_of_zeros_that_an_array_got_are_noticed_without_the_source(version: str, tmp_path: Path) -> None:
+    layout, options = four_planes(version)
+    written = write_layout(layout, options, tmp_path / "image")
+    file = written.folder / "0" / (".zarray" if version == "0.4" else "zarr.json")
+    document = json.loads(file.read_text())
+    document["shape"][-2] += 1
+    file.write_text(json.dumps(document))
+    assert [each.kind for each in self_checked(written)] == ["different-digest"]
 
 
 def test_other_codecs_than_those_of_today_are_compared_by_pixels(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from tiles2zarr.provenance import Origin, keep_in_plates
 from tiles2zarr.sources.naming import wells_of
 from tiles2zarr.sources.planes import file_loaders
 from tiles2zarr.writer.ome_document import rendered
-from tiles2zarr.writer.ome_image import OmeImages
+from tiles2zarr.writer.ome_image import ome_image
 from tiles2zarr.writer.plate import write_plates
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def test_what_was_said_of_an_image_goes_when_nothing_can_be_said_of_it_any_more(
 
 def document_of(image: TiledImage[Any, Any], times: Any = None, path: str = "i") -> Element:
     placed = place_image(image, ConverterOptions())
-    content = rendered([OmeImages().image(path, placed, "uint8", times)])
+    content = rendered([ome_image(path, placed, "uint8", times)])
     assert_valid(content)
     root = ElementTree.fromstring(content)
     for element in root.iter():

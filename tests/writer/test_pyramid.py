@@ -35,7 +35,7 @@ from tests.layouts import (
 )
 from tiles2zarr.errors import PlacementError
 from tiles2zarr.models import ConverterOptions, FixedSizeChunking, OverlapMode, TilingMode
-from tiles2zarr.writer import arrays, pyramid
+from tiles2zarr.writer import levels, pyramid
 from tiles2zarr.writer.grid import SMALL_UNIT
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ def level_arrays(written: Written) -> list[NDArray[Any]]:
     shapes = written.layout.grid.shapes
     arrays = [zarr.open_array(written.folder / str(level), mode="r") for level in range(len(shapes))]
     return [np.asarray(array[...]).reshape(shape) for array, shape in zip(arrays, shapes, strict=True)]
+
+
+def chunks_of(level: Path) -> list[Path]:
+    """The files of chunks (or shards) of a level."""
+    found = (path for path in level.rglob("*") if path.is_file())
+    return [path for path in found if path.name not in (".zarray", "zarr.json")]
 
 
 def assert_equals_reference(written: Written, expected: Sequence[NDArray[Any]]) -> None:
@@ -125,23 +131,6 @@ def test_whatever_the_tiling_pixels_go_where_the_placement_says(
         planes = planes_of(layout, written.placed)
         level0 = reference.mosaic(written.placed.shape, layout.dtype, planes, options.overlap_mode.value)
         assert_equals_reference(written, reference.pyramid(level0, options.omezarr_options.num_levels))
-
-
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_the_pipeline_of_zarr_itself_writes_the_same_pixels(
-    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What takes over where zarrs does not know a codec."""
-    own = {"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"}
-    monkeypatch.setattr(arrays, "_PIPELINE", own)
-    specs = (*grid_of_tiles(2, 2, 21, 19, length_z=2), TileSpec(0, 60, 16, 40, content="zeros"))
-    layout = Layout(specs)
-    options = with_levels(SMALL_CHUNKS, ngff_version=version)
-
-    written = write_layout(layout, options, tmp_path / "image", small_unit=0, threads=3)
-
-    level0 = reference.mosaic(layout.shape, layout.dtype, layout.planes())
-    assert_equals_reference(written, reference.pyramid(level0, 5))
 
 
 @pytest.mark.parametrize("overlap", OverlapMode)
@@ -244,20 +233,20 @@ def test_without_a_cache_the_pixels_are_the_same(tmp_path: Path) -> None:
 def test_every_chunk_and_shard_is_written_once(
     layout: Layout, options: ConverterOptions, small_unit: int
 ) -> None:
-    writes: Counter[tuple[str, int, int, tuple[int, ...]]] = Counter()
+    writes: Counter[Path] = Counter()
+    write_chunk = levels.write_chunk
 
-    def count(array: Any, axes: Any, unit: Any, extent: tuple[slice, ...], block: NDArray[Any]) -> None:
-        starts = tuple(part.start for part in extent)
-        assert block.shape == tuple(part.stop - part.start for part in extent)
-        writes[array.store_path.path or str(array.store), unit.t, unit.c, starts] += 1
+    def count(file: Path, content: memoryview) -> None:
+        writes[file] += 1
+        write_chunk(file, content)
 
-    with quick_folder() as folder, mock.patch.object(arrays, "write_block", count):
+    with quick_folder() as folder, mock.patch.object(levels, "write_chunk", count):
         written = write_layout(layout, options, folder / "image", small_unit=small_unit, threads=2)
-    grid = written.layout.grid
+        grid = written.layout.grid
+        stored = {path for level in range(grid.levels) for path in chunks_of(folder / "image" / str(level))}
+    assert set(writes) == stored
+    assert set(writes.values()) <= {1}
     cell = grid.shard or grid.chunk
-    assert set(writes.values()) == {1}
-    for _, _, _, starts in writes:
-        assert all(start % step == 0 for start, step in zip(starts, grid.unit, strict=True))
     assert all(step % side == 0 for step, side in zip(grid.unit, cell, strict=True))
 
 
@@ -282,7 +271,7 @@ def test_only_the_units_along_one_path_for_each_thread_are_open(
     with (
         quick_folder() as folder,
         mock.patch.object(pyramid.Pyramid, "_halve_into_parent", spy),
-        mock.patch.object(arrays, "write_block", lambda *_: None),
+        mock.patch.object(levels, "write_chunk", lambda *_: None),
     ):
         write_layout(layout, options, folder / "image", small_unit=0, threads=threads)
     assert max(most.values(), default=0) <= threads

@@ -89,7 +89,6 @@ def validate(
     Raises:
         OptionsError: there is nothing at `store`, or one unit of an image does not fit the memory limit.
         SourceError: the source cannot be read at all.
-        OutputError: the temporary folder cannot be written.
     """
     folder = Path(os.path.abspath(store))
     if not folder.is_dir():

@@ -94,6 +94,16 @@ class ImageLoaderInterface(BaseModel, ABC):
         data: NDArray[Any] = as_tczyx(self.load_data(resource), shape, self.describe_source(resource))[plane]
         return data
 
+    def load_plane_into(
+        self, target: NDArray[Any], plane: PlaneIndex, shape: TileShape, resource: Any | None = None
+    ) -> NDArray[Any]:
+        """As `load_plane`; a loader that can puts the pixels straight into `target` (axes y, x).
+
+        Returns:
+            The pixels: an array of their own, or one that shares the memory of `target`.
+        """
+        return self.load_plane(plane, shape, resource)
+
     def read_header(self, resource: Any | None = None) -> PixelHeader | None:
         """Shape and type without decoding pixels; None where only reading can tell."""
         return None
@@ -187,12 +197,26 @@ class DefaultImageLoader(FileLoader):
 
     def load_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
         """One page, or one colour of one page."""
+        return self._plane(None, plane, shape, resource)
+
+    def load_plane_into(
+        self, target: NDArray[Any], plane: PlaneIndex, shape: TileShape, resource: Any | None = None
+    ) -> NDArray[Any]:
+        """One page, read or decoded straight into the target where that can be."""
+        if (
+            type(self).load_plane is not DefaultImageLoader.load_plane
+        ):  # whoever changed that means all planes
+            return self.load_plane(plane, shape, resource)
+        return self._plane(target, plane, shape, resource)
+
+    def _plane(
+        self, target: NDArray[Any] | None, plane: PlaneIndex, shape: TileShape, resource: Any | None
+    ) -> NDArray[Any]:
         from tiles2zarr.models.image_files import read_plane
 
         page, color = self._page(plane, shape, resource)
-        return _one_color(
-            read_plane(self.source_file(resource), page), color, shape, self.describe_source(resource)
-        )
+        pixels = read_plane(self.source_file(resource), page, target if color is None else None)
+        return _one_color(pixels, color, shape, self.describe_source(resource))
 
     def sample_plane(self, plane: PlaneIndex, shape: TileShape, resource: Any | None = None) -> NDArray[Any]:
         """A few strips of the page, as they lie in the file."""

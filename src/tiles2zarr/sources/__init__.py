@@ -105,13 +105,13 @@ def _claims(path: Path) -> list[tuple[Source, str]]:
     """The formats that claim a path, with their reasons.
 
     A table was put there by somebody on purpose; containers lie in folders of every instrument. Once some have claimed
-    it, those that would yield to them are not asked.
+    it, those that would yield to them are not asked, and not imported.
     """
-    by_rank: dict[int, list[Source]] = {}
-    for source in every_source():
-        by_rank.setdefault(_RANKS.get(source.name, 1), []).append(source)
+    by_rank: dict[int, list[str]] = {}
+    for name in FORMATS:
+        by_rank.setdefault(_RANKS.get(name, 1), []).append(name)
     for rank in sorted(by_rank):
-        asked = ((source, source.detect(path)) for source in by_rank[rank])
+        asked = ((source, source.detect(path)) for source in map(source_by_name, by_rank[rank]))
         if claims := [(source, reason) for source, reason in asked if reason is not None]:
             return claims
     return []

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import numpy as np
 
+from tiles2zarr.writer.chunk_files import is_blank
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiles2zarr.models import TileShape
     from tiles2zarr.writer.grid import Block, UnitIndex
 
 #: Index of a chunk along t, c, z, y, x.
@@ -20,8 +23,9 @@ ChunkIndex = tuple[int, int, int, int, int]
 class Level0Digest:
     """Gathers the digests of chunks, in any order and from any thread; neither shows in the result."""
 
-    def __init__(self, chunk: Block) -> None:
-        """Digest chunks of the given lengths."""
+    def __init__(self, shape: TileShape, chunk: Block) -> None:
+        """Digest a level of this extent, cut into chunks of these lengths."""
+        self._shape = shape
         self._chunk = chunk
         self._digests: dict[ChunkIndex, int] = {}
         self._lock = threading.Lock()
@@ -41,7 +45,7 @@ class Level0Digest:
                 y * chunk.y : (y + 1) * chunk.y,
                 x * chunk.x : (x + 1) * chunk.x,
             ]
-            if pixels.any():
+            if not is_blank(pixels):
                 found[unit.t, unit.c, first_z + z, first_y + y, first_x + x] = crc32c(pixels)
         with self._lock:
             self._digests.update(found)
@@ -52,11 +56,14 @@ class Level0Digest:
         return dict(sorted(self._digests.items()))
 
     def value(self) -> str:
-        """The digest of the whole level, eight hexadecimal digits."""
-        lines = "".join(
-            f"{'.'.join(map(str, index))}:{digest:08x}\n" for index, digest in self.chunks.items()
-        )
-        return f"{google_crc32c.value(lines.encode()):08x}"
+        """The digest of the whole level, eight hexadecimal digits.
+
+        Of its extent, too: rows of zeros that somebody adds to an array show in no chunk.
+        """
+        lines = [".".join(map(str, self._shape))]
+        lines += [f"{'.'.join(map(str, index))}:{digest:08x}" for index, digest in self.chunks.items()]
+        text = "\n".join(lines)
+        return f"{google_crc32c.value(text.encode()):08x}"
 
 
 def crc32c(pixels: NDArray[Any]) -> int:

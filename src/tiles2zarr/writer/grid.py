@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from tiles2zarr.models import ChunkMultipleSharding, FovBasedChunking, TileShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tiles2zarr.models import OmeZarrOptions
 
@@ -173,6 +174,19 @@ def _unit(cell: Block, shape: TileShape, itemsize: int) -> Block:
     while 4 * cell.z * y * x * itemsize <= SMALL_UNIT and (y < shape.y or x < shape.x):
         y, x = 2 * y, 2 * x
     return Block(cell.z, y, x)
+
+
+def cells(extent: Extent, cell: Block) -> Iterator[Extent]:
+    """An extent cut into cells from its start, in C order; the last ones may be smaller.
+
+    >>> [x for _, _, x in cells((slice(0, 1), slice(0, 2), slice(4, 9)), Block(1, 2, 4))]
+    [slice(4, 8, None), slice(8, 9, None)]
+    """
+    z, y, x = (
+        [slice(start, min(start + step, part.stop)) for start in range(part.start, part.stop, step)]
+        for part, step in zip(extent, cell, strict=True)
+    )
+    return product(z, y, x)
 
 
 def relative(part: Extent, whole: Extent) -> Extent:

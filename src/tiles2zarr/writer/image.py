@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.writer.arrays import LevelWriter, create_levels
+from tiles2zarr.writer.chunk_files import ChunkFiles
 from tiles2zarr.writer.comparison import LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
-from tiles2zarr.writer.file_comparison import FileComparison, scratch_folder
+from tiles2zarr.writer.file_comparison import FileComparison
 from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
+from tiles2zarr.writer.levels import LevelWriter
 from tiles2zarr.writer.memory import MemoryPlan, plan_memory
 from tiles2zarr.writer.mosaic import Mosaic
 from tiles2zarr.writer.planes import PlaneReader, cover, decoded
@@ -97,11 +98,11 @@ def write_image(
         the digest of level 0.
     """
     placed, how = layout.placed, layout.options.omezarr_options
-    arrays = create_levels(folder, layout.grid, placed.image.axes, layout.data_type, how)
-    digest = Level0Digest(layout.grid.chunk)
+    files = ChunkFiles(layout.grid, placed.image.axes, layout.data_type, how)
+    digest = Level0Digest(layout.grid.shapes[0], layout.grid.chunk)
     mosaic = mosaic_of(layout, resource, memory)
-    writer = LevelWriter(arrays, placed.image.axes, digest)
-    Pyramid(layout.grid, mosaic.units, mosaic.fill, writer).build(memory.threads, progress)
+    writer = LevelWriter(folder, layout.grid.levels, files, digest)
+    Pyramid(layout.grid, mosaic.units, mosaic.fill, mosaic.dtype, writer).build(memory.threads, progress)
     write_tables(
         folder, [fov_roi_table(placed), well_roi_table(placed), *tables], how.ngff_version, how.table_backend
     )
@@ -134,7 +135,7 @@ def compare_pixels(
     comparison = LevelComparison(
         folder, layout.grid, layout.placed.image.axes, layout.data_type, mosaic.tile_at
     )
-    pyramid = Pyramid(layout.grid, mosaic.units, mosaic.fill, comparison)
+    pyramid = Pyramid(layout.grid, mosaic.units, mosaic.fill, mosaic.dtype, comparison)
     pyramid.build(memory.threads, progress)
     return comparison.finish(pyramid.covers)
 
@@ -146,19 +147,18 @@ def compare_files(
     memory: MemoryPlan,
     progress: Callable[[int], None],
 ) -> list[Difference]:
-    """Compare every byte of every chunk on disk with what the tiles make. Writes into a temporary folder only.
+    """Compare every byte of every chunk on disk with what the tiles make. Writes nothing.
 
     Finds all that `compare_pixels` finds, and damage that shows in no pixel; costs an encoding of every chunk. Good
-    for an image that was written by the codecs of today, see `tiles2zarr.writer.arrays.encoder`. The arguments, the
-    result and the errors are those of `compare_pixels`.
+    for an image that was written by the codecs of today, see `tiles2zarr.writer.chunk_files.encoder`. The
+    arguments, the result and the errors are those of `compare_pixels`.
     """
     mosaic, grid, axes = mosaic_of(layout, resource, memory), layout.grid, layout.placed.image.axes
     how = layout.options.omezarr_options
-    with scratch_folder() as scratch:
-        files = FileComparison(folder, scratch, grid, axes, layout.data_type, how, mosaic.tile_at)
-        pyramid = Pyramid(grid, mosaic.units, mosaic.fill, files)
-        pyramid.build(memory.threads, progress)
-        return files.finish(pyramid.covers)
+    files = FileComparison(folder, grid, axes, layout.data_type, how, mosaic.tile_at)
+    pyramid = Pyramid(grid, mosaic.units, mosaic.fill, mosaic.dtype, files)
+    pyramid.build(memory.threads, progress)
+    return files.finish(pyramid.covers)
 
 
 def mosaic_of(layout: ImageLayout, resource: Any | None, memory: MemoryPlan) -> Mosaic:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import OptionsError
+from tiles2zarr.writer.grid import Block
 from tiles2zarr.writer.overlap import scratch_bytes
 
 if TYPE_CHECKING:
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 
 # What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB.
 _PROGRAM = 128 * 2**20
-# A thread holds the unit of level 0, what the codec makes of it, and a decoded plane; to verify, the unit on disk, too.
-_UNITS_IN_WORK, _UNITS_COMPARED = 2, 1
+# A thread holds the unit of level 0 and, to verify, the unit on disk and what it is decoded from; beside them a chunk
+# (or shard) as its file, a chunk that is made whole where it reaches beyond the image, and a decoded plane.
+_UNITS_IN_WORK, _UNITS_COMPARED = 1, 2
 _LARGEST_CACHE = 512 * 2**20
 _SMALLEST_ADVISED = 64
 
@@ -103,8 +106,11 @@ def _fitting_side(
     side = min(cell.y, cell.x)
     while side >= 2 * _SMALLEST_ADVISED:
         side = side // 4 * 2
-        unit = cell._replace(y=side, x=side)
-        if _thread_bytes(replace(grid, unit=unit), itemsize, decoded, overlap, runtime) <= room:
+        smaller = cell._replace(y=side, x=side)
+        chunk = Block(*map(min, grid.chunk, smaller))
+        shard = smaller if grid.shard is not None else None
+        cut = replace(grid, unit=smaller, chunk=chunk, shard=shard)
+        if _thread_bytes(cut, itemsize, decoded, overlap, runtime) <= room:
             return side
     return None
 
@@ -118,4 +124,5 @@ def _thread_bytes(
     level0 = min(unit.y, grid.shapes[0].y) * min(unit.x, grid.shapes[0].x)
     at_once = _UNITS_IN_WORK + (_UNITS_COMPARED if runtime.verify else 0)
     units = unit.z * itemsize * (at_once * level0 + open_units)
-    return units + scratch_bytes(overlap, level0) + 2 * decoded.largest
+    files = itemsize * (math.prod(grid.shard or grid.chunk) + math.prod(grid.chunk))
+    return units + files + scratch_bytes(overlap, level0) + 2 * decoded.largest

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tiles2zarr.models import OverlapMode
 from tiles2zarr.writer.overlap import paint
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
@@ -40,24 +39,38 @@ class Mosaic:
         self._overlap = overlap
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The pixel type."""
+        return self._reader.dtype
+
+    @property
     def units(self) -> tuple[UnitIndex, ...]:
         """The units that hold any pixel of a tile, in the order of work."""
         return self._coverage.units
 
-    def fill(self, unit: UnitIndex) -> NDArray[Any]:
-        """The pixels of a unit of level 0, axes z, y, x; zero where no tile lies.
+    def fill(self, unit: UnitIndex, block: NDArray[Any]) -> None:
+        """Write the pixels of a unit of level 0 into a block (axes z, y, x); zero where no tile lies.
 
         Raises:
             SourceError: a tile cannot be read, or is not what it should be.
         """
         z, y, x = self._grid.extent(0, unit)
-        block = np.zeros((z.stop - z.start, y.stop - y.start, x.stop - x.start), self._reader.dtype)
         planes = self._coverage.planes_of[unit]
         depths = self._coverage.planes.z[planes]
         for depth in range(z.start, z.stop):
-            pieces = [self._piece(int(plane), y, x) for plane in planes[depths == depth]]
-            paint(block[depth - z.start], pieces, self._overlap)
-        return block
+            target, here = block[depth - z.start], planes[depths == depth].tolist()
+            if len(here) == 1 and self._lies_at(here[0], y, x):
+                self._reader.read_into(target, here[0])
+            else:
+                target[...] = 0
+                paint(target, [self._piece(plane, y, x) for plane in here], self._overlap)
+
+    def _lies_at(self, plane: int, y: slice, x: slice) -> bool:
+        """Whether a plane covers exactly these rows and columns, as fields of view do that are chunks."""
+        tile = self._coverage.planes.tile[plane]
+        shape = self._placed.image.tiles.shape(int(tile))
+        top, left = int(self._placed.y[tile]), int(self._placed.x[tile])
+        return (top, top + shape.y, left, left + shape.x) == (y.start, y.stop, x.start, x.stop)
 
     def _piece(self, plane: int, y: slice, x: slice) -> Piece:
         """The part of a plane that lies within the given rows and columns."""

@@ -1,19 +1,17 @@
 """What OME-XML says of one image.
 
-The elements and their types, units and colours come from ome-types: one image of each kind is built with it, and
-copied for the others, since it takes a millisecond for every ten elements. Names are local, without the namespace,
+Elements and attributes are those of the schema of 2016-06, which demands an order of elements: the tests hold them
+against the model of ome-types, whose import takes longer than a small plate. Names are local, without the namespace,
 until the document is written.
 """
 
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.core.placed_image import PlacedImage
-    from tiles2zarr.models import AcquisitionDetails, ChannelInfo
+    from tiles2zarr.models import ChannelInfo
 
 #: OME's names of numpy's pixel types; it has none for others.
 PIXEL_TYPES = {
@@ -65,48 +63,30 @@ class OmeImage:
         return self.element
 
 
-class OmeImages:
-    """Makes the elements of images."""
+def ome_image(path: str, placed: PlacedImage, data_type: str, times: NDArray[np.float64] | None) -> OmeImage:
+    """What is said of an image.
 
-    def __init__(self) -> None:
-        self._kinds: dict[tuple[AcquisitionDetails, tuple[str, ...], str], tuple[Element, Mapping[str, str]]]
-        self._kinds = {}
-
-    def image(
-        self, path: str, placed: PlacedImage, data_type: str, times: NDArray[np.float64] | None
-    ) -> OmeImage:
-        """What is said of an image.
-
-        Args:
-            path: its name in the document.
-            placed: its tiles at pixel offsets.
-            data_type: numpy's name of its pixel type, one of `PIXEL_TYPES`.
-            times: what `PlaneTimes.of` says of it.
-        """
-        image = placed.image
-        key = image.details, image.axes, data_type
-        if key not in self._kinds:
-            self._kinds[key] = _kind(image.details, image.channels, image.axes, data_type)
-        kind, objective = self._kinds[key]
-        element = deepcopy(kind)
-        element.set("Name", text_of(path))
-        pixels = element.find("Pixels")
-        if pixels is None:
-            msg = "an image without Pixels"
-            raise AssertionError(msg)
-        t, c, z, y, x = placed.shape
-        for name, size in zip("XYZCT", (x, y, z, c, t), strict=True):
-            pixels.set(f"Size{name}", str(size))
-        if t == 1:
-            for name in ("TimeIncrement", "TimeIncrementUnit"):
-                pixels.attrib.pop(name, None)
-        begins = float(times[:, 2].min()) if times is not None else None
-        if begins is not None and (date := _date(begins)):
-            date_element = Element("AcquisitionDate")
-            date_element.text = date
-            element.insert(0, date_element)
-        _add_planes(pixels, placed, times, begins)
-        return OmeImage(text_of(path), element, objective)
+    Args:
+        path: its name in the document.
+        placed: its tiles at pixel offsets.
+        data_type: numpy's name of its pixel type, one of `PIXEL_TYPES`.
+        times: what `PlaneTimes.of` says of it.
+    """
+    channels = placed.image.channels
+    image = Element("Image", {"ID": "Image:0", "Name": text_of(path)})
+    begins = float(times[:, 2].min()) if times is not None else None
+    if begins is not None and (date := _date(begins)):
+        SubElement(image, "AcquisitionDate").text = date
+    objective = _objective(channels)
+    if objective:
+        SubElement(image, "InstrumentRef", {"ID": "Instrument:0"})
+        SubElement(image, "ObjectiveSettings", {"ID": "Objective:0:0"})
+    pixels = SubElement(image, "Pixels", _pixels(placed, data_type))
+    for channel in channels:
+        SubElement(pixels, "Channel", _channel(channel))
+    SubElement(pixels, "MetadataOnly")
+    _add_planes(pixels, placed, times, begins)
+    return OmeImage(text_of(path), image, objective)
 
 
 def text_of(text: str) -> str:
@@ -154,93 +134,54 @@ def _date(moment: float) -> str | None:
     return datetime.fromtimestamp(round(moment, _DECIMALS), UTC).replace(tzinfo=None).isoformat()
 
 
-def _kind(
-    details: AcquisitionDetails, channels: tuple[ChannelInfo, ...], axes: tuple[str, ...], data_type: str
-) -> tuple[Element, Mapping[str, str]]:
-    """What images have in common that share their details and their pixel type, and the objective of them."""
-    from ome_types import model, to_xml
-
-    pixels = model.Pixels(
-        id="Pixels:0",
-        dimension_order=model.Pixels_DimensionOrder.XYZCT,
-        type=model.PixelType(PIXEL_TYPES[data_type]),
-        size_x=1,
-        size_y=1,
-        size_z=1,
-        size_c=len(channels),
-        size_t=1,
-        physical_size_x=details.pixelsize,
-        physical_size_x_unit=model.UnitsLength.MICROMETER,
-        physical_size_y=details.pixel_height,
-        physical_size_y_unit=model.UnitsLength.MICROMETER,
-        **_spacings(details, axes, model),
-        channels=[_channel(channel, model) for channel in channels],
-        metadata_only=model.MetadataOnly(),
-    )
-    image = model.Image(id="Image:0", pixels=pixels)
-    document = model.OME(images=[image])
-    said = _objective(channels)
-    if said:
-        image.instrument_ref = model.InstrumentRef(id="Instrument:0")
-        image.objective_settings = model.ObjectiveSettings(id="Objective:0:0")
-        objective = model.Objective(id="Objective:0:0", **said)
-        document.instruments = [model.Instrument(id="Instrument:0", objectives=[objective])]
-    root = with_local_names(ElementTree.fromstring(to_xml(document)))  # noqa: S314 - it was made just now
-    for element in root.iter():  # whatever order the release of ome-types has
-        element.attrib = dict(sorted(element.attrib.items(), key=_order))
-    written, optics = root.find("Image"), root.find("Instrument/Objective")
-    if written is None:
-        msg = "a document without its image"
-        raise AssertionError(msg)
-    return written, (
-        {name: text for name, text in optics.attrib.items() if name != "ID"} if optics is not None else {}
-    )
-
-
-def _order(attribute: tuple[str, str]) -> tuple[bool, bool, str]:
-    name, _ = attribute
-    return name != "ID", name != "Name", name
-
-
-def _spacings(details: AcquisitionDetails, axes: tuple[str, ...], model: Any) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+def _pixels(placed: PlacedImage, data_type: str) -> dict[str, str]:
+    """The attributes of the pixels: extent, spacings and type."""
+    details, axes = placed.image.details, placed.image.axes
+    said = _length("PhysicalSizeX", details.pixelsize) | _length("PhysicalSizeY", details.pixel_height)
     if "z" in axes:
-        said |= {"physical_size_z": details.z_spacing, "physical_size_z_unit": model.UnitsLength.MICROMETER}
-    if "t" in axes:
-        said |= {"time_increment": details.t_spacing, "time_increment_unit": model.UnitsTime.SECOND}
-    return said
+        said |= _length("PhysicalSizeZ", details.z_spacing)
+    extent = dict(zip("TCZYX", placed.shape, strict=True))
+    said |= {f"Size{axis}": str(extent[axis]) for axis in "CTXYZ"}
+    if extent["T"] > 1:
+        said |= {"TimeIncrement": _real(details.t_spacing), "TimeIncrementUnit": "s"}
+    return {"ID": "Pixels:0", "DimensionOrder": "XYZCT", **said, "Type": PIXEL_TYPES[data_type]}
 
 
-def _channel(channel: ChannelInfo, model: Any) -> Any:
-    said: dict[str, Any] = {
-        "id": "Channel:0:0",
-        "name": text_of(channel.channel_label),
-        "samples_per_pixel": 1,
-    }
-    if channel.color is not None:
-        said["color"] = model.Color(f"#{channel.color}")
-    for name in ("excitation", "emission"):
-        wavelength = getattr(channel, f"{name}_nm")
-        if wavelength is not None:
-            said[f"{name}_wavelength"] = wavelength
-            said[f"{name}_wavelength_unit"] = model.UnitsLength.NANOMETER
-    return model.Channel(**said)
+def _channel(channel: ChannelInfo) -> dict[str, str]:
+    """The attributes of a channel."""
+    said = {"ID": "Channel:0:0", "Name": text_of(channel.channel_label)}
+    if channel.color is not None:  # RGBA, opaque, as a signed number
+        said["Color"] = str(int.from_bytes(bytes.fromhex(f"{channel.color}FF"), "big", signed=True))
+    if channel.emission_nm is not None:
+        said |= _length("EmissionWavelength", channel.emission_nm, "nm")
+    if channel.excitation_nm is not None:
+        said |= _length("ExcitationWavelength", channel.excitation_nm, "nm")
+    return said | {"SamplesPerPixel": "1"}
 
 
-def _objective(channels: tuple[ChannelInfo, ...]) -> dict[str, Any]:
+def _objective(channels: tuple[ChannelInfo, ...]) -> dict[str, str]:
     """The objective of an image: what its channels say, where they do not contradict each other."""
-    said: dict[str, Any] = {}
+    said: dict[str, str] = {}
     for ours, theirs in (
-        ("objective", "model"),
-        ("magnification", "nominal_magnification"),
-        ("numerical_aperture", "lens_na"),
+        ("numerical_aperture", "LensNA"),
+        ("objective", "Model"),
+        ("magnification", "NominalMagnification"),
     ):
         values = {value for channel in channels if (value := getattr(channel, ours)) is not None}
         if len(values) > 1:
             return {}
         for value in values:
-            said[theirs] = text_of(value) if isinstance(value, str) else value
+            said[theirs] = text_of(value) if isinstance(value, str) else _real(value)
     return said
+
+
+def _length(name: str, value: float, unit: str = "µm") -> dict[str, str]:
+    return {name: _real(value), f"{name}Unit": unit}
+
+
+def _real(value: float) -> str:
+    """A number as XML has it: 1E16, not 1e+16."""
+    return repr(float(value)).upper().replace("E+", "E")
 
 
 def with_local_names(root: Element) -> Element:

@@ -121,11 +121,26 @@ class PlaneReader:
         self._loads_whole_tiles = loads_whole_tiles(self._tiles)
 
     def read(self, plane: int) -> NDArray[Any]:
-        """The pixels of a plane, axes y and x, in the output's type.
+        """The pixels of a plane, axes y and x, in the output's type; not to be changed.
 
         Raises:
             SourceError: they cannot be read, or have another shape or type than the tile.
         """
+        return self._read(plane, None)
+
+    def read_into(self, target: NDArray[Any], plane: int) -> None:
+        """Write the pixels of a plane into an array of its shape (axes y, x) and the output's type.
+
+        A loader that can, and whose plane nobody else needs, decodes straight into it.
+
+        Raises:
+            SourceError: they cannot be read, or have another shape or type than the tile.
+        """
+        pixels = self._read(plane, target)
+        if not np.may_share_memory(pixels, target):
+            target[...] = pixels
+
+    def _read(self, plane: int, target: NDArray[Any] | None) -> NDArray[Any]:
         planes = self._planes
         tile = int(planes.tile[plane])
         shape = self._tiles.shape(tile)
@@ -137,16 +152,23 @@ class PlaneReader:
                 index
             ]
             return pixels
-        return self._cache.get((tile, index), uses, lambda: self._plane(tile, index, shape))
+        target = target if uses == 1 else None  # what is kept has memory of its own
+        return self._cache.get((tile, index), uses, lambda: self._plane(tile, index, shape, target))
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The output's pixel type."""
         return self._dtype
 
-    def _plane(self, tile: int, index: PlaneIndex, shape: TileShape) -> NDArray[Any]:
+    def _plane(
+        self, tile: int, index: PlaneIndex, shape: TileShape, target: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        loader = self._tiles.loaders[tile]
         with self._naming(tile):
-            pixels = self._tiles.loaders[tile].load_plane(index, shape, self._resource)
+            if target is None:
+                pixels = loader.load_plane(index, shape, self._resource)
+            else:
+                pixels = loader.load_plane_into(target, index, shape, self._resource)
         if pixels.shape != shape[3:]:
             found = " x ".join(map(str, pixels.shape))
             msg = (

@@ -8,22 +8,25 @@ image. The sink writes the units, or compares them with what is on disk.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
+from tiles2zarr.writer.blocks import Blocks
 from tiles2zarr.writer.halving import halve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
+
+
+_ALL_QUADRANTS = 4
 
 
 class LevelSink(Protocol):
@@ -48,7 +51,8 @@ class Pyramid:
         self,
         grid: Grid,
         units: Sequence[UnitIndex],
-        fill: Callable[[UnitIndex], NDArray[Any]],
+        fill: Callable[[UnitIndex, NDArray[Any]], None],
+        dtype: DTypeLike,
         sink: LevelSink,
     ) -> None:
         """Prepare to build.
@@ -56,7 +60,9 @@ class Pyramid:
         Args:
             grid: levels and units.
             units: the units of level 0 that may hold any pixel, in the order of work.
-            fill: the pixels of a unit of level 0, axes z, y, x; called once for each, from any thread.
+            fill: writes the pixels of a unit of level 0 into a block (axes z, y, x) that may hold anything; called once
+                for each unit, from any thread.
+            dtype: the pixel type.
             sink: takes the units of all levels.
         """
         self._grid = grid
@@ -65,6 +71,7 @@ class Pyramid:
         self._sink = sink
         self._level0 = frozenset(units)
         self._quadrants = _quadrants(units, grid.levels)
+        self._blocks = Blocks(math.prod(grid.unit), dtype)
         self._open: dict[tuple[int, UnitIndex], _OpenUnit] = {}
         self._lock = threading.Lock()
 
@@ -79,11 +86,7 @@ class Pyramid:
         def build_one(unit: UnitIndex) -> None:
             progress(self._build_from(unit))
 
-        if threads == 1:
-            for unit in self._units:
-                build_one(unit)
-        else:
-            _in_threads(build_one, iter(self._units), threads)
+        _in_threads(build_one, iter(self._units), threads)
 
     def covers(self, level: int, unit: UnitIndex) -> bool:
         """Whether a unit of a level is among those that are built."""
@@ -91,17 +94,24 @@ class Pyramid:
 
     def _build_from(self, unit: UnitIndex) -> int:
         """Hand on a unit of level 0, and those above it that it completes; its number of pixels."""
-        block = self._fill(unit)
-        self._sink.put(0, unit, self._grid.extent(0, unit), block)
+        block = self._block(0, unit)
+        self._fill(unit, block)
         pixels = block.size
-        for level in range(1, self._grid.levels):
-            unit, complete = self._halve_into_parent(level, unit, block)
+        for level in range(self._grid.levels):
+            if block.size:
+                self._sink.put(level, unit, self._grid.extent(level, unit), block)
+            complete = None
+            if level + 1 < self._grid.levels:
+                unit, complete = self._halve_into_parent(level + 1, unit, block)
+            self._blocks.give_back(block)
             if complete is None:
                 break
             block = complete
-            if block.size:
-                self._sink.put(level, unit, self._grid.extent(level, unit), block)
         return pixels
+
+    def _block(self, level: int, unit: UnitIndex) -> NDArray[Any]:
+        z, y, x = (part.stop - part.start for part in self._grid.extent(level, unit))
+        return self._blocks.take((z, y, x))
 
     def _halve_into_parent(
         self, level: int, unit: UnitIndex, block: NDArray[Any]
@@ -111,8 +121,10 @@ class Pyramid:
         key = (level, parent)
         with self._lock:
             if key not in self._open:
-                z, y, x = (part.stop - part.start for part in self._grid.extent(level, parent))
-                self._open[key] = _OpenUnit(np.zeros((z, y, x), block.dtype), self._quadrants[level][parent])
+                quadrants = self._quadrants[level][parent]
+                self._open[key] = _OpenUnit(self._block(level, parent), quadrants)
+                if quadrants < _ALL_QUADRANTS:
+                    self._open[key].block[...] = 0
             waiting = self._open[key]
         top, left = unit.i % 2 * self._grid.unit.y // 2, unit.j % 2 * self._grid.unit.x // 2
         height, width = block.shape[1] // 2, block.shape[2] // 2

@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tiles2zarr.models import OverlapMode
-from tiles2zarr.writer.arrays import UnreadableError, encoder, open_level
+from tiles2zarr.writer.arrays import UnreadableError, open_level
+from tiles2zarr.writer.chunk_files import encoder
 from tiles2zarr.writer.comparison import Difference, LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
-from tiles2zarr.writer.file_comparison import FileComparison, scratch_folder
+from tiles2zarr.writer.file_comparison import FileComparison
 from tiles2zarr.writer.grid import Block, grid_of, in_z_order
 from tiles2zarr.writer.memory import Decoded, plan_memory
 from tiles2zarr.writer.pyramid import Pyramid
@@ -64,15 +63,14 @@ def check_image(
     decoded = Decoded(0, used_again=False)
     memory = plan_memory(str(folder), grid, array.dtype.itemsize, decoded, OverlapMode.LAST, runtime)
     level0 = _Level0(StoredLevel(folder / "0", array, axes), grid)
-    with scratch_folder() as scratch:
-        comparison: LevelComparison | FileComparison = (
-            FileComparison(folder, scratch, grid, axes, data_type, options, _no_tile)
-            if record["encoder"] == encoder()
-            else LevelComparison(folder, grid, axes, data_type, _no_tile)
-        )
-        pyramid = Pyramid(grid, level0.units(), level0.fill, _LowestDamage(comparison, level0))
-        pyramid.build(memory.threads, lambda _: None)
-        differences = [*level0.unreadable, *comparison.finish(pyramid.covers)]
+    comparison: LevelComparison | FileComparison = (
+        FileComparison(folder, grid, axes, data_type, options, _no_tile)
+        if record["encoder"] == encoder()
+        else LevelComparison(folder, grid, axes, data_type, _no_tile)
+    )
+    pyramid = Pyramid(grid, level0.units(), level0.fill, data_type, _LowestDamage(comparison, level0))
+    pyramid.build(memory.threads, lambda _: None)
+    differences = [*level0.unreadable, *comparison.finish(pyramid.covers)]
     if not level0.unreadable and level0.digest.value() != record["level0"]:
         differences.insert(0, Difference(0, None, None, "different-digest"))
     return differences
@@ -91,7 +89,7 @@ class _Level0:
         self._stored = stored
         self._grid = grid
         self._lock = threading.Lock()
-        self.digest = Level0Digest(grid.chunk)
+        self.digest = Level0Digest(grid.shapes[0], grid.chunk)
         self.unreadable: list[Difference] = []
         self.damaged: list[tuple[int, UnitIndex]] = []
 
@@ -100,16 +98,16 @@ class _Level0:
         places = map(self._stored.place, self._stored.keys())
         return in_z_order({self._grid.unit_at(chunk.t, chunk.c, extent) for chunk, extent in places})
 
-    def fill(self, unit: UnitIndex) -> NDArray[Any]:
-        """The pixels of a unit; zeros where they cannot be read."""
+    def fill(self, unit: UnitIndex, block: NDArray[Any]) -> None:
+        """Write the pixels of a unit into a block; zeros where they cannot be read."""
         extent = self._grid.extent(0, unit)
         try:
-            block = self._stored.read(unit, extent)
+            block[...] = self._stored.read(unit, extent)
         except UnreadableError:
             self._note(unit, extent)
-            return np.zeros([part.stop - part.start for part in extent], self._stored.array.dtype)
-        self.digest.add(unit, extent, block)
-        return block
+            block[...] = 0
+        else:
+            self.digest.add(unit, extent, block)
 
     def is_above_damage(self, level: int, unit: UnitIndex) -> bool:
         """Whether a unit is damaged itself, or follows from one that is."""

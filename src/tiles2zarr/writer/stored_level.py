@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 import stat
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tiles2zarr.core.tiled_image import axis_order
 from tiles2zarr.models import TileShape
 from tiles2zarr.writer.arrays import UnreadableError, read_block
-from tiles2zarr.writer.grid import Block, UnitIndex
+from tiles2zarr.writer.grid import Block, UnitIndex, cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,11 +53,7 @@ class StoredLevel:
 
     def within(self, unit: UnitIndex, extent: Extent) -> Iterator[tuple[str, Extent]]:
         """The keys of the files that hold pixels of a unit, each with the pixels that it holds of them."""
-        parts = [
-            [slice(start, min(start + step, part.stop)) for start in range(part.start, part.stop, step)]
-            for part, step in zip(extent, self._cell, strict=True)
-        ]
-        for z, y, x in product(*parts):
+        for z, y, x in cells(extent, self._cell):
             index = (z.start // self._cell.z, y.start // self._cell.y, x.start // self._cell.x)
             yield self._key((unit.t, unit.c, *index)), (z, y, x)
 

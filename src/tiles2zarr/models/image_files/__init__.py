@@ -73,17 +73,23 @@ def read_header_from(path: Path, first: int) -> ImageHeader:
         return replace(header, planes=header.planes - first)
 
 
-def read_plane(path: Path, index: int) -> NDArray[Any]:
+def read_plane(path: Path, index: int, target: NDArray[Any] | None = None) -> NDArray[Any]:
     """The pixels of one plane, counted from 0.
 
+    Args:
+        path: the file.
+        index: the plane.
+        target: where to put them; left alone where they do not fit it or cannot be read straight into it.
+
     Returns:
-        A C-contiguous array of its own in native byte order, axes (y, x), or (y, x, sample) for colours.
+        A C-contiguous array of its own in native byte order, axes (y, x), or (y, x, sample) for colours; or
+        one that shares the memory of `target`.
 
     Raises:
         SourceError: as `read_header`, for this plane; also if there is no such plane or it cannot be decoded.
     """
     with _recognised(path) as (file, image_format):
-        return image_format.plane(file, index)
+        return image_format.plane(file, index, target)
 
 
 def sample_plane(path: Path, index: int) -> NDArray[Any]:

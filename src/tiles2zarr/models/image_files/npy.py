@@ -76,7 +76,8 @@ def _header(file: OpenImage) -> ImageHeader:
     return _stored(file).header
 
 
-def _plane(file: OpenImage, index: int) -> NDArray[Any]:
+def _plane(file: OpenImage, index: int, target: NDArray[Any] | None) -> NDArray[Any]:
+    del target  # no instrument writes such files
     stored = _stored(file)
     file.check_index(index, stored.header.planes)
     return _rows(file, stored, index, 0, stored.header.height)

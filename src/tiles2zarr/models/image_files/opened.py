@@ -30,6 +30,7 @@ _LARGEST_PLANE = 64 * 2**30
 
 _SAMPLE_PIXELS = 2**16
 _SAMPLE_BANDS = 8
+_SAMPLE_SEGMENTS = 4  # fewer than bands, since each is decoded as a whole
 
 # What tifffile, imagecodecs and numpy raise for damaged files. Caught around their calls only, never around
 # arithmetic of this package, where each of these would be a bug.
@@ -105,17 +106,31 @@ class OpenImage:
             raise self.truncated(offset + count)
         return found
 
-    def values_at(self, dtype: np.dtype[Any], offset: int, count: int) -> NDArray[Any]:
-        """Values of the file read straight into an array of their own, in native byte order."""
-        expected = offset + count * dtype.itemsize
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer of bytes with those from a place of the file on."""
+        expected = offset + len(buffer)
         if expected > self.size:
             raise self.truncated(expected)
-        with self.reading("the pixels"):
-            values = np.empty(count, dtype)
-            self.handle.seek(offset)
-            found = self.handle.readinto(values.data.cast("B"))  # type: ignore[attr-defined]
-        if found != values.nbytes:
+        self.handle.seek(offset)
+        if self.handle.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
             raise self.truncated(expected)
+
+    def values_at(
+        self, dtype: np.dtype[Any], offset: int, count: int, target: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Values of the file read straight into an array, in native byte order.
+
+        Args:
+            dtype: as they are stored.
+            offset: place (bytes) of the first one.
+            count: how many.
+            target: a contiguous array of as many in native byte order; None: one of their own.
+        """
+        if offset + count * dtype.itemsize > self.size:
+            raise self.truncated(offset + count * dtype.itemsize)
+        with self.reading("the pixels"):
+            values = np.empty(count, dtype) if target is None else target.reshape(-1).view(dtype)
+            self.read_into(values.data.cast("B"), offset)
         if not dtype.isnative:
             values = values.byteswap(inplace=True).view(dtype.newbyteorder("="))
         return values
@@ -160,13 +175,13 @@ class ImageFormat:
 
     Attributes:
         header: the file's header, after all checks that cost no decoding.
-        plane: one plane, axes y, x and for colours sample.
+        plane: one plane, axes y, x and for colours sample; may be read into a given array that fits.
         sample: some pixels of one plane, one axis.
         header_from: the header of the planes from one on that are alike; None: all planes of such files are.
     """
 
     header: Callable[[OpenImage], ImageHeader]
-    plane: Callable[[OpenImage, int], NDArray[Any]]
+    plane: Callable[[OpenImage, int, NDArray[Any] | None], NDArray[Any]]
     sample: Callable[[OpenImage, int], NDArray[Any]]
     header_from: Callable[[OpenImage, int], ImageHeader] | None = None
 
@@ -231,7 +246,7 @@ def sample_segments(rows: int, columns: int, pixels: int) -> list[tuple[int, int
         columns: tiles from left to right, 1 for strips.
         pixels: px of one of them.
     """
-    wanted = max(_SAMPLE_BANDS, -(-_SAMPLE_PIXELS // pixels))
+    wanted = max(_SAMPLE_SEGMENTS, -(-_SAMPLE_PIXELS // pixels))
     if wanted >= rows * columns:
         return [(row, column) for row in range(rows) for column in range(columns)]
     golden = (5**0.5 - 1) / 2

@@ -188,7 +188,8 @@ def _decode_bmp(file: OpenImage) -> NDArray[Any]:
 def _picture(
     read_header: Callable[[OpenImage], ImageHeader], decode: Callable[[OpenImage], NDArray[Any]]
 ) -> ImageFormat:
-    def plane(file: OpenImage, index: int) -> NDArray[Any]:
+    def plane(file: OpenImage, index: int, target: NDArray[Any] | None = None) -> NDArray[Any]:
+        del target  # codecs make an array of their own
         header = read_header(file)
         file.check_index(index, header.planes)
         pixels = decode(file)

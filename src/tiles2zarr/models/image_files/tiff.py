@@ -31,6 +31,7 @@ from tiles2zarr.models.image_files.tiff_page import (
     is_aside,
     stacked_planes,
 )
+from tiles2zarr.models.image_files.tiff_strips import Strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +72,7 @@ class _Layout:
 
 
 def _header(file: OpenImage) -> ImageHeader:
-    with _tags(file) as tif:
-        if TiffDirectory.of(file, tif, tif.pages.first).after == 0:
-            return _layout(file, tif).header
-    layout = _kept_layout(file.path, file.identity)
+    layout = _layout_from_start(file)
     if len(layout.kinds) > 1:
         (_, _, first), (_, number, other) = layout.kinds[:2]
         found = f"{first.described()}, and {other.described()} in page {number}"
@@ -83,9 +81,7 @@ def _header(file: OpenImage) -> ImageHeader:
 
 
 def _header_from(file: OpenImage, first: int) -> ImageHeader:
-    with _tags(file) as tif:
-        is_single = TiffDirectory.of(file, tif, tif.pages.first).after == 0
-        layout = _layout(file, tif) if is_single else _kept_layout(file.path, file.identity)
+    layout = _kept_layout(file.path, file.identity) if first else _layout_from_start(file)
     begins = [begin for begin, _, _ in layout.kinds]
     kind = max(bisect_right(begins, first) - 1, 0)
     end = begins[kind + 1] if kind + 1 < len(begins) else layout.header.planes
@@ -94,19 +90,31 @@ def _header_from(file: OpenImage, first: int) -> ImageHeader:
     return replace(header, planes=end - first)
 
 
-def _plane(file: OpenImage, index: int) -> NDArray[Any]:
+def _plane(file: OpenImage, index: int, target: NDArray[Any] | None) -> NDArray[Any]:
     with _tags(file) as tif:
         page, pixels, skipped = _find(file, tif, index)
+        if target is not None and not pixels.fit(target):
+            target = None
         if page.is_final:
             offset = page.dataoffsets[0] + skipped * pixels.nbytes
-            values = file.values_at(pixels.stored(tif), offset, pixels.count)
+            values = file.values_at(pixels.stored(tif), offset, pixels.count, target)
         else:
-            with file.reading("the pixels"):
-                values = page.asarray(maxworkers=1)
+            values = _decoded(file, tif, page, pixels, target)
         if values.size != pixels.count or values.dtype != pixels.dtype:
             found = f"{values.size} {values.dtype.name}"
             raise file.error(f"expected {pixels.count} {pixels.dtype.name} values, decoded {found}")
     return pixels.with_samples_last(values)
+
+
+def _decoded(
+    file: OpenImage, tif: TiffFile, page: TiffPage, pixels: Pixels, target: NDArray[Any] | None
+) -> NDArray[Any]:
+    strips = Strips.of(tif, page, pixels)
+    if strips is not None:
+        return strips.plane(file, target)
+    with file.reading("the pixels"):
+        values: NDArray[Any] = page.asarray(maxworkers=1)
+    return values
 
 
 def _sample(file: OpenImage, index: int) -> NDArray[Any]:
@@ -153,6 +161,15 @@ def _find(file: OpenImage, tif: TiffFile, index: int) -> tuple[TiffPage, Pixels,
     return page, check_page(file, TiffDirectory.of(file, tif, page)), index if shared else 0
 
 
+def _layout_from_start(file: OpenImage) -> _Layout:
+    """The layout of a file that may have a single page, as most have: only that of others is kept."""
+    with _tags(file) as tif:
+        start = TiffDirectory.of(file, tif, tif.pages.first)
+        if start.after == 0:
+            return _layout(file, tif, start)
+    return _kept_layout(file.path, file.identity)
+
+
 @lru_cache(maxsize=32)
 def _kept_layout(path: Path, identity: tuple[int, int, int, int]) -> _Layout:
     """The layout of a file of many pages, kept while the planes of that file are fetched one by one.
@@ -162,15 +179,21 @@ def _kept_layout(path: Path, identity: tuple[int, int, int, int]) -> _Layout:
         identity: part of the key only, so that a changed file is looked at again.
     """
     with open_image(path) as file, _tags(file) as tif:
-        return _layout(file, tif)
+        return _layout(file, tif, TiffDirectory.of(file, tif, tif.pages.first))
 
 
-def _layout(file: OpenImage, tif: TiffFile) -> _Layout:
-    """All planes of the file; if every page is flagged as a copy of another, the flags are not believed."""
+def _layout(file: OpenImage, tif: TiffFile, start: TiffDirectory) -> _Layout:
+    """All planes of the file; if every page is flagged as a copy of another, the flags are not believed.
+
+    Args:
+        file: as it lies on the disk.
+        tif: the same as tifffile sees it.
+        start: its first page.
+    """
     found: list[int] = []
     kinds: list[tuple[int, int, Pixels]] = []
     asides: list[int] = []
-    for directory in _directories(file, tif):
+    for directory in _directories(file, tif, start):
         page = directory.page
         if is_aside(page):
             asides.append(page.offset)
@@ -194,19 +217,18 @@ def _add_kind(kinds: list[tuple[int, int, Pixels]], plane: int, page: int, pixel
         kinds.append((plane, page, pixels))
 
 
-def _directories(file: OpenImage, tif: TiffFile) -> Iterator[TiffDirectory]:
-    """The pages of the main chain; each is dropped after its turn."""
-    page = tif.pages.first
+def _directories(file: OpenImage, tif: TiffFile, directory: TiffDirectory) -> Iterator[TiffDirectory]:
+    """The pages of the main chain from its first one on; each is dropped after its turn."""
     seen: set[int] = set()
     while True:
-        directory = TiffDirectory.of(file, tif, page)
-        seen.add(page.offset)
+        seen.add(directory.page.offset)
         yield directory
         if directory.after == 0:
             return
         if directory.after in seen:
             raise file.error(f"page {len(seen) - 1} is followed by an earlier one: the file is damaged")
         page = _page_at(file, tif, directory.after, len(seen))
+        directory = TiffDirectory.of(file, tif, page)
 
 
 def _page_at(file: OpenImage, tif: TiffFile, offset: int, number: int = 0) -> TiffPage:

@@ -94,6 +94,11 @@ class Pixels:
         """Bytes of one plane in memory."""
         return self.count * self.dtype.itemsize
 
+    def fit(self, target: NDArray[Any]) -> bool:
+        """Whether an array (axes y, x) can take them as they are."""
+        right = target.shape == (self.height, self.width) and target.dtype == self.dtype
+        return right and self.samples == 1 and target.flags.c_contiguous
+
     def described(self) -> str:
         """What has to be the same for all planes of a file."""
         return f"{self.height} x {self.width} px, {self.samples} samples, {self.dtype.name}"
