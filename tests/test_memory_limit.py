@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zarr
 
-from dev.benchmarks.measuring import measured, program
+from dev.benchmarks.measuring import Command, measured, program
 from dev.benchmarks.programs.simulated import SIDE, STEPS, fields_along, pixels
 from tests import reference
 
@@ -48,7 +48,7 @@ def test_an_image_larger_than_the_memory_limit_is_converted_within_it(
 ) -> None:
     options = json.dumps({"runtime": runtime})
 
-    run = measured((sys.executable, program("simulated"), str(out), str(gigabytes), fields, options))
+    run = measured(Command((sys.executable, program("simulated"), str(out), str(gigabytes), fields, options)))
 
     assert run.peak_mb <= runtime["memory_limit_gib"] * 1024
     assert run.said["bytes_in"] > runtime["memory_limit_gib"] * 2**30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Command = tuple[str, ...]
+
+@dataclass(frozen=True)
+class Command:
+    """A program and its arguments.
+
+    Attributes:
+        arguments: the program first.
+        makes: what it writes; removed before it starts, so that no run has to.
+    """
+
+    arguments: tuple[str, ...]
+    makes: Path | None = None
+
 
 _HERE = Path(__file__).parent
 
@@ -87,7 +100,9 @@ def measured(command: Command, look_every: float = 0) -> Run:
     Raises:
         FailedRunError: it ended with an exit code other than 0; what it said is in the message.
     """
-    launcher = (sys.executable, "-I", "-S", str(_HERE / "launcher.py"), str(look_every), *command)
+    launcher = (sys.executable, "-I", "-S", str(_HERE / "launcher.py"), str(look_every), *command.arguments)
+    if command.makes is not None:
+        shutil.rmtree(command.makes, ignore_errors=True)
     # A file, not a pipe: nobody has to run beside the measured program to empty it.
     with tempfile.TemporaryFile("w+") as printed:
         code = subprocess.run(launcher, stdout=printed, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603 - of this folder
@@ -104,7 +119,7 @@ def measured(command: Command, look_every: float = 0) -> Run:
 
 
 def _failed(command: Command, code: int, output: str) -> FailedRunError:
-    return FailedRunError(f"{' '.join(command)}: exit code {code}\n{output[-3000:]}")
+    return FailedRunError(f"{' '.join(command.arguments)}: exit code {code}\n{output[-3000:]}")
 
 
 def repeated(command: Command, runs: int) -> Runs:

@@ -60,23 +60,27 @@ class Bench:
         """Where the programs write; empty before each measurement, and after it."""
         return self.work / "results"
 
-    def ours(self, name: str, *arguments: object) -> Command:
-        """A program in this environment."""
-        return (sys.executable, program(name), *map(str, arguments))
+    def ours(self, name: str, out: str, *arguments: object) -> Command:
+        """A program in this environment that writes to a folder of the results."""
+        return self._command(sys.executable, name, out, arguments)
 
-    def theirs(self, name: str, *arguments: object) -> Command:
+    def theirs(self, name: str, out: str, *arguments: object) -> Command:
         """A program in the peer's environment."""
-        return (self.peer or "", program(name), *map(str, arguments))
+        return self._command(self.peer or "", name, out, arguments)
+
+    def _command(self, python: str, name: str, out: str, arguments: Sequence[object]) -> Command:
+        makes = self.results / out
+        return Command((python, program(name), str(makes), *map(str, arguments)), makes)
 
     def convert(self, source: Path, out: str, workers: int = 1, **options: Any) -> Command:
         """The command that converts a folder."""
-        return self.ours("convert", source, self.results / out, workers, json.dumps(options))
+        return self.ours("convert", out, source, workers, json.dumps(options))
 
     def peer_convert(
         self, source: Path, out: str, ngff: str = "0.4", chunk: int = 0, shard: int = 0
     ) -> Command:
         """The command that converts a folder with the peer."""
-        return self.theirs("peer_convert", source, self.results / out, ngff, chunk, shard)
+        return self.theirs("peer_convert", out, source, ngff, chunk, shard)
 
 
 Measure = Callable[[Bench], Iterator[Outcome]]
@@ -91,7 +95,7 @@ def conversion(bench: Bench) -> Iterator[Outcome]:
         yield _by("CPU of a conversion, by the peer's", 1 / 3.5, pair, "cpu")
         yield _by("peak memory of a conversion, by the peer's", 1 / 2, pair, "peak_mb")
         yield from _sizes("of a conversion", bench)
-    floor = bench.ours("floor", source, bench.results / "floor", 2)
+    floor = bench.ours("floor", "floor", source, 2)
     pair = in_turn(bench.convert(source, "ours"), floor, bench.runs)
     yield _by("CPU of a conversion, by what the machine allows", _FLOOR_LIMIT, pair, "cpu")
     yield _by("wall of a conversion, by what the machine allows", None, pair, "wall")
@@ -120,7 +124,7 @@ def start_up(bench: Bench) -> Iterator[Outcome]:
     yield Outcome("CPU of importing tiles2zarr beyond that of numpy, s", 0.3, ours - plain, said)
     if bench.peer:
         compute = _python(f"import runpy; runpy.run_path({str(_COMPUTE)!r})")
-        pair = in_turn(compute, (bench.peer, "-c", f"import {_PEER_COMPUTE}"), bench.runs)
+        pair = in_turn(compute, Command((bench.peer, "-c", f"import {_PEER_COMPUTE}")), bench.runs)
         yield _by("CPU of starting the compute executable, by the peer's", 1 / 5, pair, "cpu")
 
 
@@ -128,15 +132,15 @@ def init(bench: Bench) -> Iterator[Outcome]:
     """Planning plates of many tiles, from a data frame to the list of units (the peer takes minutes)."""
 
     def size(planes: int) -> tuple[object, ...]:
-        return 384, 9, 4, planes, bench.results / "init"
+        return 384, 9, 4, planes
 
-    plate = bench.ours("init", *size(10))
+    plate = bench.ours("init", "init", *size(10))
     if bench.peer:
-        peer = bench.theirs("peer_init", *size(10))
+        peer = bench.theirs("peer_init", "peer_init", *size(10))
         # What is timed starts when everything is imported: warming up would only double the minutes.
         pair = in_turn(plate, peer, bench.runs, warm_up=False)
         yield _by("seconds of init on 138,240 rows, by the peer's", 1 / 15, pair, "seconds")
-    pair = in_turn(bench.ours("init", *size(100)), plate, bench.runs, warm_up=False)
+    pair = in_turn(bench.ours("init", "init", *size(100)), plate, bench.runs, warm_up=False)
     yield _by("seconds of init on 1,382,400 rows, by those on 138,240", 11, pair, "seconds")
 
 
@@ -176,7 +180,7 @@ def verified(bench: Bench) -> Iterator[Outcome]:
         tifffile.imwrite(unfinished, pixels, ome=True, metadata={"axes": "CZYX"}, compression="zlib")
         unfinished.rename(file)
     ours = bench.convert(file, "ours", runtime={"verify": True})
-    theirs = bench.ours("openreadout_export", file, bench.results / "exported")
+    theirs = bench.ours("openreadout_export", "exported", file)
     pair = in_turn(ours, theirs, bench.runs)
     yield _by("wall of a verified OME-TIFF, by openreadout's export", 1 / 2, pair, "wall")
 
@@ -189,7 +193,7 @@ def large(bench: Bench) -> Iterator[Outcome]:
         msg = f"{bench.work}: expected {needed:.0f} GB of free disk for the large image, found {free:.0f} GB"
         raise FailedRunError(msg)
     options = {"runtime": {"memory_limit_gib": limit}}
-    command = bench.ours("simulated", bench.results / "large", gigabytes, "touching", json.dumps(options))
+    command = bench.ours("simulated", "large", gigabytes, "touching", json.dumps(options))
     run = measured(command, look_every=0.25)
     sizes = f"{run.said['bytes_in'] / 1e9:.1f} GB of pixels, {run.said['bytes_out'] / 1e9:.1f} GB of files"
     promise = f"peak memory of one image of {gigabytes} GB, by a limit of {limit:g} GiB"
@@ -261,7 +265,7 @@ def _ends(resident: Sequence[float]) -> tuple[float, float]:
 
 
 def _python(code: str) -> Command:
-    return (sys.executable, "-c", code)
+    return Command((sys.executable, "-c", code))
 
 
 def _by(promise: str, limit: float | None, pair: Pair, figure: str) -> Outcome:

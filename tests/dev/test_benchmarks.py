@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.benchmarks import __main__ as command_line
-from dev.benchmarks.measuring import FailedRunError, Pair, Run, Runs, in_turn, measured
+from dev.benchmarks.measuring import Command, FailedRunError, Pair, Run, Runs, in_turn, measured
 from dev.benchmarks.outcome import Outcome
 from dev.benchmarks.plates import BenchPlate
 from dev.benchmarks.targets import TARGETS, Bench, measure
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not hasattr(os, "wait4"), reason="no account of a process that ended")
 
 
-def python(code: str) -> tuple[str, ...]:
-    return (sys.executable, "-S", "-c", code)
+def python(code: str) -> Command:
+    return Command((sys.executable, "-S", "-c", code))
 
 
 def test_the_peak_is_that_of_the_program_and_not_of_who_starts_it() -> None:
@@ -61,9 +61,9 @@ def test_memory_is_looked_at_while_a_program_runs() -> None:
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [(python("print('why'); raise SystemExit(3)"), "why"), (("no-such-program",), "no-such")],
+    [(python("print('why'); raise SystemExit(3)"), "why"), (Command(("no-such-program",)), "no-such")],
 )
-def test_a_program_that_fails_has_no_figures(command: tuple[str, ...], said: str) -> None:
+def test_a_program_that_fails_has_no_figures(command: Command, said: str) -> None:
     with pytest.raises(FailedRunError, match=said):
         measured(command)
 

@@ -140,6 +140,23 @@ def test_a_document_says_what_zarr_python_would_say(
         assert json.loads(document) == written
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_chunks_and_shards_of_small_levels_are_no_larger_than_the_level(layout: dict[str, Any]) -> None:
+    options = options_of(layout, CODECS[0]).model_copy(update={"num_levels": 4})
+    grid = build_grid(SHAPE, (50, 70), 2, options)
+    files = ChunkFiles(grid, ALL_AXES[0], "uint16", options)
+    chunks = [grid.chunk_at(level) for level in range(4)]
+    assert chunks == [(3, 16, 16), (3, 16, 16), (3, 12, 16), (3, 6, 8)]
+    if grid.shard is None:
+        key = "chunks" if "chunks" in files.document(0) else "chunk_grid"
+        found = [files.document(level)[key] for level in range(4)]
+        cells = [each if key == "chunks" else each["configuration"]["chunk_shape"] for each in found]
+        assert cells == [(1, 1, *chunk) for chunk in chunks]
+    else:
+        shards = [grid.shard_at(level) for level in range(4)]
+        assert shards == [(6, 32, 32), (6, 32, 32), (6, 12, 32), (6, 6, 8)]
+
+
 @pytest.mark.parametrize("codec", CODECS, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

@@ -120,6 +120,12 @@ def test_every_grid_holds_what_the_writer_builds_on(
     assert grid.unit.z == cell.z
     assert grid.levels <= options.num_levels
     assert all(min(level) > 0 for level in grid.shapes)
+    for level, levels_shape in enumerate(grid.shapes):
+        of_level, part = grid.cell_at(level), grid.chunk_at(level)
+        assert all(side % chunk == 0 for side, chunk in zip(of_level, part, strict=True))
+        # The same cells as those of level 0, or a single one.
+        for side, usual, length in zip(of_level, cell, levels_shape[2:], strict=True):
+            assert side == usual or (side < usual and length <= side)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9), st.integers(1, 6))

@@ -66,11 +66,11 @@ def chunks_of(level: Path) -> list[Path]:
 def assert_equals_reference(written: Written, expected: Sequence[NDArray[Any]]) -> None:
     """Every pixel of every level, and no file but those of chunks (or shards) that hold anything."""
     grid = written.layout.grid
-    cell = (1, 1, *(grid.shard or grid.chunk))
     assert grid.levels == len(expected)
     for level, (found, wanted) in enumerate(zip(level_arrays(written), expected, strict=True)):
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted, err_msg=f"level {level}")
+        cell = (1, 1, *grid.cell_at(level))
         filled = {tuple(map(int, index)) for index in np.argwhere(wanted) // cell}
         assert stored_cells(written, level) == filled
 

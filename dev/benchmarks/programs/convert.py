@@ -1,4 +1,4 @@
-"""Convert a folder: ``convert.py SOURCE OUT WORKERS OPTIONS`` (OPTIONS: a JSON document); OUT is made anew.
+"""Convert a folder: ``convert.py OUT SOURCE WORKERS OPTIONS`` (OPTIONS: a JSON document).
 
 Prints how many bytes it handed to the system for writing, where the system says so.
 """
@@ -6,7 +6,6 @@ Prints how many bytes it handed to the system for writing, where the system says
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,8 +23,7 @@ def bytes_written() -> int | None:
 
 def main() -> None:
     """Convert, and fail with the reasons when an image failed."""
-    source, out, workers, options = sys.argv[1:5]
-    shutil.rmtree(out, ignore_errors=True)
+    out, source, workers, options = sys.argv[1:5]
     report = tiles2zarr.convert(
         source, out, plate_name="P", workers=int(workers), options=json.loads(options)
     )

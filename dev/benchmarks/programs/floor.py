@@ -1,4 +1,4 @@
-"""What the machine allows: ``floor.py SOURCE OUT THREADS``, of a plate whose fields of view touch on a grid.
+"""What the machine allows: ``floor.py OUT SOURCE THREADS``, of a plate whose fields of view touch on a grid.
 
 Every plane is decoded once, and every chunk of five levels is encoded (Blosc-lz4, level 5, shuffle) and written once
 as a plain file. There are no checks and no metadata, any channel of a whole level is held in memory, and nothing but
@@ -8,7 +8,6 @@ such a plate can be converted: a limit, not a converter.
 from __future__ import annotations
 
 import csv
-import shutil
 import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -72,8 +71,7 @@ def convert(source: Path, base: Path, channel: int, rows: list[Row]) -> None:
 
 def main() -> None:
     """Convert all channels of all wells side by side."""
-    source, out, threads = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    shutil.rmtree(out, ignore_errors=True)
+    out, source, threads = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     parts: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     with (source / "tiles.csv").open(newline="") as handle:
         for row in csv.DictReader(handle):

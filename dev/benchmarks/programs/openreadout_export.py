@@ -1,12 +1,10 @@
-"""Export an OME-TIFF with openreadout, which reads back what it wrote: ``openreadout_export.py FILE OUT``."""
+"""Export an OME-TIFF with openreadout, which reads back what it wrote: ``openreadout_export.py OUT FILE``."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import openreadout
 
-source, out = sys.argv[1:3]
-shutil.rmtree(out, ignore_errors=True)
+out, source = sys.argv[1:3]
 openreadout.export(source, out, to="ome-zarr")

@@ -1,4 +1,4 @@
-"""The peer's init on a table without pixels: ``peer_init.py WELLS FIELDS CHANNELS PLANES OUT``.
+"""The peer's init on a table without pixels: ``peer_init.py OUT WELLS FIELDS CHANNELS PLANES``.
 
 Prints the seconds from the data frame to the list of units.
 """
@@ -6,7 +6,6 @@ Prints the seconds from the data frame to the list of units.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 
@@ -26,9 +25,8 @@ def main() -> None:
     """Plan the plate."""
     import pandas as pd
 
-    wells, fields, channels, planes = map(int, sys.argv[1:5])
-    out = sys.argv[5]
-    shutil.rmtree(out, ignore_errors=True)
+    wells, fields, channels, planes = map(int, sys.argv[2:6])
+    out = sys.argv[1]
     table = pd.DataFrame(table_rows(wells, fields, channels, planes))
     details = AcquisitionDetails(
         channels=[ChannelInfo(channel_label=f"C{c}") for c in range(channels)],

@@ -1,12 +1,11 @@
 """One image of any size from simulated planes: ``simulated.py OUT GIGABYTES touching|overlapping OPTIONS``.
 
-OPTIONS: a JSON document. Prints the bytes of the tiles' pixels and of the files. OUT is made anew.
+OPTIONS: a JSON document. Prints the bytes of the tiles' pixels and of the files.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from functools import cache
 from math import ceil, sqrt
@@ -74,7 +73,6 @@ def main() -> None:
     """Fields of view in a square, row by row."""
     out, gigabytes, step = Path(sys.argv[1]), float(sys.argv[2]), STEPS[sys.argv[3]]
     options = ConverterOptions.model_validate({"tiling_mode": "Inplace", **json.loads(sys.argv[4])})
-    shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     along = fields_along(gigabytes)
     tiles = [

@@ -64,19 +64,17 @@ class _Encode(Protocol):
 class _Room(threading.local):
     """Memory of one thread: for a file, and for a chunk that must be made whole first. Taken when it is needed."""
 
-    def __init__(self, file_bytes: int, chunk: Block, dtype: np.dtype[Any]) -> None:
+    def __init__(self, file_bytes: int, chunk_bytes: int) -> None:
         self._file_bytes = file_bytes
-        self._chunk = chunk
-        self._dtype = dtype
+        self._chunk_bytes = chunk_bytes
 
     @cached_property
     def file(self) -> NDArray[np.uint8]:
         return fresh_memory(self._file_bytes)
 
     @cached_property
-    def chunk(self) -> NDArray[Any]:
-        memory = fresh_memory(math.prod(self._chunk) * self._dtype.itemsize)
-        return memory.view(self._dtype).reshape(self._chunk)
+    def chunk(self) -> NDArray[np.uint8]:
+        return fresh_memory(self._chunk_bytes)
 
 
 @cache
@@ -103,13 +101,11 @@ class ChunkFiles:
         self._dtype = np.dtype(data_type).newbyteorder("<")
         self._options = options
         self._encode = _codec(options, self._dtype.itemsize)
-        self._chunks_of_shard = [
-            whole // part for whole, part in zip(grid.shard or grid.chunk, grid.chunk, strict=True)
-        ]
-        chunks, chunk_bytes = math.prod(self._chunks_of_shard), math.prod(grid.chunk) * self._dtype.itemsize
-        self._room = _Room(
-            chunks * (_most_encoded(chunk_bytes) + _INDEX_ENTRY) + _CHECKSUM, grid.chunk, self._dtype
-        )
+        chunk_pixels = math.prod(grid.chunk)
+        chunks = math.prod(grid.shard or grid.chunk) // chunk_pixels
+        chunk_bytes = chunk_pixels * self._dtype.itemsize
+        file_bytes = chunks * (_most_encoded(chunk_bytes) + _INDEX_ENTRY) + _CHECKSUM
+        self._room = _Room(file_bytes, chunk_bytes)
 
     @property
     def document_name(self) -> str:
@@ -118,50 +114,59 @@ class ChunkFiles:
 
     def document(self, level: int) -> dict[str, Any]:
         """What makes a folder the array of a level: its shape, type, chunks and codecs."""
-        shape = self._selected(self._grid.shapes[level])
-        return self._document_v2(shape) if self._options.ngff_version == "0.4" else self._document_v3(shape)
+        return self._document_v2(level) if self._options.ngff_version == "0.4" else self._document_v3(level)
 
-    def of_unit(self, unit: UnitIndex, extent: Extent, block: NDArray[Any]) -> Iterator[ChunkFile]:
+    def of_unit(
+        self, level: int, unit: UnitIndex, extent: Extent, block: NDArray[Any]
+    ) -> Iterator[ChunkFile]:
         """The files that hold the pixels of a unit, one after the other.
 
         Args:
+            level: of the pyramid.
             unit: timepoint and channel.
-            extent: where the pixels lie in their level; starts at a border of chunks (or shards).
+            extent: where the pixels lie in the level; starts at a border of chunks (or shards).
             block: the pixels, axes z, y, x.
         """
-        cell = self._grid.shard or self._grid.chunk
-        fill = self._fill_with_chunk if self._grid.shard is None else self._fill_with_shard
+        cell, chunk = self._grid.cell_at(level), self._grid.chunk_at(level)
         for part in cells(extent, cell):
             index = (unit.t, unit.c, *(span.start // step for span, step in zip(part, cell, strict=True)))
-            size = fill(self._room.file, block[relative(part, extent)])
-            content = self._room.file[:size].data if size else None
+            pixels, room = block[relative(part, extent)], self._room.file
+            size = (
+                self._fill_with_chunk(room, pixels, chunk)
+                if self._grid.shard is None
+                else self._fill_with_shard(room, pixels, chunk, cell)
+            )
+            content = room[:size].data if size else None
             yield ChunkFile(self._key(index), part, content)
 
     def _key(self, index: Sequence[int]) -> str:
         key = "/".join(map(str, self._selected(index)))
         return key if self._options.ngff_version == "0.4" else f"c/{key}"
 
-    def _fill_with_chunk(self, out: NDArray[np.uint8], pixels: NDArray[Any]) -> int:
+    def _fill_with_chunk(self, out: NDArray[np.uint8], pixels: NDArray[Any], chunk: Block) -> int:
         """Write a chunk to the start of a buffer; its bytes, 0 where all its pixels are zero."""
         if is_blank(pixels):
             return 0
-        if pixels.shape != self._grid.chunk or not pixels.flags.c_contiguous or pixels.dtype != self._dtype:
-            whole = self._room.chunk
+        if pixels.shape != chunk or not pixels.flags.c_contiguous or pixels.dtype != self._dtype:
+            size = math.prod(chunk) * self._dtype.itemsize
+            whole = self._room.chunk[:size].view(self._dtype).reshape(chunk)
             whole[...] = 0  # beyond the image
             whole[tuple(map(slice, pixels.shape))] = pixels
             pixels = whole
         return self._encode(pixels, out)
 
-    def _fill_with_shard(self, out: NDArray[np.uint8], pixels: NDArray[Any]) -> int:
+    def _fill_with_shard(
+        self, out: NDArray[np.uint8], pixels: NDArray[Any], chunk: Block, shard: Block
+    ) -> int:
         """Write chunks one after the other, then where each begins and how long it is, then the checksum of that."""
-        index = np.full((*self._chunks_of_shard, 2), _ABSENT, "<u8")
+        counts = [whole // part for whole, part in zip(shard, chunk, strict=True)]
+        index = np.full((*counts, 2), _ABSENT, "<u8")
         end = 0
-        for place in product(*map(range, self._chunks_of_shard)):
+        for place in product(*map(range, counts)):
             spans = (
-                slice(number * step, (number + 1) * step)
-                for number, step in zip(place, self._grid.chunk, strict=True)
+                slice(number * step, (number + 1) * step) for number, step in zip(place, chunk, strict=True)
             )
-            size = self._fill_with_chunk(out[end:], pixels[tuple(spans)])
+            size = self._fill_with_chunk(out[end:], pixels[tuple(spans)], chunk)
             if size:
                 index[place] = end, size
                 end += size
@@ -172,11 +177,11 @@ class ChunkFiles:
         out[end : end + len(table)] = np.frombuffer(table, np.uint8)
         return end + len(table)
 
-    def _document_v2(self, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _document_v2(self, level: int) -> dict[str, Any]:
         return {
             "zarr_format": 2,
-            "shape": shape,
-            "chunks": self._selected((1, 1, *self._grid.chunk)),
+            "shape": self._selected(self._grid.shapes[level]),
+            "chunks": self._selected((1, 1, *self._grid.chunk_at(level))),
             "dtype": self._dtype.str,
             "fill_value": self._dtype.type(0).item(),
             "order": "C",
@@ -185,25 +190,23 @@ class ChunkFiles:
             "dimension_separator": "/",
         }
 
-    def _document_v3(self, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _document_v3(self, level: int) -> dict[str, Any]:
         little = {"name": "bytes", "configuration": {"endian": "little"}}
         plain = {"name": "bytes"} if self._dtype.itemsize == 1 else little
         codecs = [plain, *_compressors_v3(self._options, self._dtype.itemsize)]
-        chunk = self._selected((1, 1, *self._grid.chunk))
-        cell = chunk
         if self._grid.shard is not None:
-            cell = self._selected((1, 1, *self._grid.shard))
             sharding = {
-                "chunk_shape": chunk,
+                "chunk_shape": self._selected((1, 1, *self._grid.chunk_at(level))),
                 "codecs": codecs,
                 "index_codecs": [little, {"name": "crc32c"}],
                 "index_location": "end",
             }
             codecs = [{"name": "sharding_indexed", "configuration": sharding}]
+        cell = self._selected((1, 1, *self._grid.cell_at(level)))
         return {
             "zarr_format": 3,
             "node_type": "array",
-            "shape": shape,
+            "shape": self._selected(self._grid.shapes[level]),
             "data_type": self._dtype.name,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": cell}},
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},

@@ -135,12 +135,13 @@ class LevelComparison:
             self._note(Difference(level, None, None, "unreadable-array"))
             return
         order, grid = axis_order(self._axes), self._grid
+        of_shard = grid.shard_at(level)
         shape, chunk, shard = (
             tuple(lengths[axis] for axis in order) if lengths is not None else None
             for lengths in (
                 grid.shapes[level],
-                (1, 1, *grid.chunk),
-                (1, 1, *grid.shard) if grid.shard is not None else None,
+                (1, 1, *grid.chunk_at(level)),
+                (1, 1, *of_shard) if of_shard is not None else None,
             )
         )
         found = (array.shape, array.chunks, array.shards, array.dtype, array.fill_value)

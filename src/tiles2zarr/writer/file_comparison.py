@@ -65,7 +65,7 @@ class FileComparison:
             return
         altered = [
             (level, unit, file.key, first_pixel(block[relative(file.extent, extent)] != 0, file.extent))
-            for file in self._files.of_unit(unit, extent, block)
+            for file in self._files.of_unit(level, unit, extent, block)
             if not _is_content(self._folder / str(level) / file.key, file.content)
         ]
         if altered:

@@ -59,8 +59,8 @@ class Grid:
 
     Attributes:
         shapes: extent of each level, axes t, c, z, y, x.
-        chunk: lengths of a chunk; the same at every level; t and c are 1.
-        shard: lengths of a shard; None without shards.
+        chunk: lengths of a chunk of level 0; t and c are 1.
+        shard: lengths of a shard of level 0; None without shards.
         unit: lengths of a unit; y and x are even.
     """
 
@@ -73,6 +73,21 @@ class Grid:
     def levels(self) -> int:
         """How many levels there are."""
         return len(self.shapes)
+
+    def chunk_at(self, level: int) -> Block:
+        """Lengths of a chunk of a level: those of level 0, but no more than the level has."""
+        return Block(*map(min, self.chunk, self.shapes[level][2:]))
+
+    def shard_at(self, level: int) -> Block | None:
+        """Lengths of a shard of a level: as many chunks as at level 0, but no more than the level has."""
+        if self.shard is None:
+            return None
+        chunk, factors = self.chunk_at(level), map(int.__floordiv__, self.shard, self.chunk)
+        return Block(*map(_shard_side, chunk, factors, self.shapes[level][2:]))
+
+    def cell_at(self, level: int) -> Block:
+        """Lengths of what is one file of a level: a shard, or a chunk without shards."""
+        return self.shard_at(level) or self.chunk_at(level)
 
     def extent(self, level: int, unit: UnitIndex) -> Extent:
         """The z, y and x pixels that a unit covers at a level; cut at the image's border, empty beyond it."""
@@ -90,7 +105,7 @@ class Grid:
 
     def file_count(self, level: int) -> int:
         """How many chunk files (or shard files) a level has at most."""
-        shape, cell = self.shapes[level], self.shard or self.chunk
+        shape, cell = self.shapes[level], self.cell_at(level)
         return (
             shape.t
             * shape.c

@@ -44,7 +44,7 @@ class LevelWriter:
         """
         if level == 0:
             self._digest.add(unit, extent, block)
-        for key, _, content in self._files.of_unit(unit, extent, block):
+        for key, _, content in self._files.of_unit(level, unit, extent, block):
             if content is not None:
                 write_chunk(self._folders[level] / key, content)
 
