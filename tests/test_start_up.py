@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from tests.table_plates import small_plate
 from tiles2zarr.converter import Acquisition, begin, plan
@@ -103,6 +105,21 @@ def test_a_table_of_tiles_imports_no_other_format(tmp_path: Path) -> None:
         tmp_path / "zarr",
     )
     assert loaded == ["table"]
+
+
+def test_a_file_of_pixels_imports_no_instrument(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", np.ones((2, 20, 20), "uint16"), ome=True, metadata={"axes": "CYX"}
+    )
+    loaded = run(
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from tiles2zarr.sources import FORMATS, detect_source\n"
+        "assert detect_source(Path(sys.argv[1])).name == 'ome_tiff'\n"
+        "print(json.dumps([name for name in FORMATS if f'tiles2zarr.sources.{name}' in sys.modules]))\n",
+        tmp_path / "a.ome.tif",
+    )
+    assert loaded == ["table", "ome_tiff", "czi", "lif", "nd2"]
 
 
 SETTINGS = "print(json.dumps([os.environ.get('OPENBLAS_NUM_THREADS'), gc.isenabled()]))"

@@ -20,7 +20,15 @@ from tiles2zarr.core.tiled_image import TiledImage, tiled_image_from_tiles
 from tiles2zarr.errors import SourceError, UnknownFormatError
 from tiles2zarr.fractal.convert_image_compute import convert_image_compute
 from tiles2zarr.models import ConverterOptions, ImageInPlate, OverwriteMode, PlaneIndex
-from tiles2zarr.sources import FORMATS, detect_source, every_source, source_by_name
+from tiles2zarr.sources import (
+    _INSTRUMENTS,
+    _PIXELS,
+    _RANKS,
+    FORMATS,
+    detect_source,
+    every_source,
+    source_by_name,
+)
 from tiles2zarr.sources.base import Scan, ScanRequest
 
 if TYPE_CHECKING:
@@ -87,6 +95,15 @@ def test_folders_of_other_things_are_not_claimed(source: Source, tmp_path: Path)
     for file in ("notes.txt", "data.xml", "picture.png", "results.json", ".DS_Store"):
         (other / file).write_bytes(b"nothing")
     assert source.detect(other) is None
+
+
+def test_an_instrument_claims_no_file_of_pixels(plate: Path) -> None:
+    files = (
+        [file for file in plate.rglob("*") if file.suffix.lower() in _PIXELS] if plate.is_dir() else [plate]
+    )
+    instruments = [each for each in every_source() if _RANKS.get(each.name, _INSTRUMENTS) == _INSTRUMENTS]
+    claims = [(each.name, file) for file in files[:5] for each in instruments if each.detect(file)]
+    assert claims == []
 
 
 def test_a_folder_of_other_things_is_refused_in_one_line_that_names_it(
@@ -292,7 +309,7 @@ def test_when_several_formats_match_all_are_named_with_their_reasons(
     every = {source.name: source for source in every_source()} | {"twin": Twin()}
     monkeypatch.setattr(sources, "FORMATS", tuple(every))
     monkeypatch.setattr(sources, "source_by_name", every.__getitem__)
-    monkeypatch.setattr(sources, "_RANKS", {})
+    monkeypatch.setattr(sources, "_RANKS", dict.fromkeys(every, 2))
     with pytest.raises(UnknownFormatError) as refused:
         detect_source(plate)
     assert f"{name} (" in str(refused.value) and "twin (it looks alike)" in str(refused.value)

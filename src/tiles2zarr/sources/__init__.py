@@ -35,8 +35,11 @@ _CLASSES = {
     "nd2": "Nd2Source",
     "bioimage": "BioimageSource",
 }
-# Where several formats claim a folder, those of the lowest rank have it; instruments have 1.
+# Where several formats claim a folder, those of the lowest rank have it.
+_INSTRUMENTS = 1
 _RANKS = {"table": 0, "ome_tiff": 2, "czi": 2, "lif": 2, "nd2": 2, "bioimage": 3}
+# A file of pixels: what an instrument left behind is a folder, or is named by a file of metadata.
+_PIXELS = (".tif", ".tiff", ".btf", ".czi", ".lif", ".nd2")
 # Of a folder that nobody claims, to say what is in it.
 _FOLDERS_TRIED, _ENTRIES_LOOKED_AT = 20, 1000
 #: What ``--format`` may name, besides ``auto``.
@@ -109,7 +112,9 @@ def _claims(path: Path) -> list[tuple[Source, str]]:
     """
     by_rank: dict[int, list[str]] = {}
     for name in FORMATS:
-        by_rank.setdefault(_RANKS.get(name, 1), []).append(name)
+        by_rank.setdefault(_RANKS.get(name, _INSTRUMENTS), []).append(name)
+    if path.suffix.lower() in _PIXELS and path.is_file():
+        by_rank.pop(_INSTRUMENTS, None)
     for rank in sorted(by_rank):
         asked = ((source, source.detect(path)) for source in map(source_by_name, by_rank[rank]))
         if claims := [(source, reason) for source, reason in asked if reason is not None]:
