@@ -220,7 +220,8 @@ def compare(job: ImageJob) -> list[Difference]:
     """
     layout, _ = _lay_out(job)
     record = completion_record(job.target)
-    compare_image = compare_files if record is not None and record["encoder"] == encoder() else compare_pixels
+    how = encoder(job.options.omezarr_options.compression)
+    compare_image = compare_files if record is not None and record["encoder"] == how else compare_pixels
     return compare_image(job.target, layout, job.resource, layout.memory, lambda _: None)
 
 
@@ -285,7 +286,7 @@ def _record(job: ImageJob, layout: ImageLayout, sources: str, level0: str, size:
     asked = job.request or Request(None, 0)
     return {
         "version": __version__,
-        "encoder": encoder(),
+        "encoder": encoder(job.options.omezarr_options.compression),
         "acquisition": getattr(job.image.collection, "acquisition", asked.acquisition_id),
         "plate_name": asked.plate_name,
         "fingerprint": job.fingerprint(sources),

@@ -76,7 +76,7 @@ def output_findings(jobs: Sequence[tuple[ImageJob, bool]], zarr_dir: Path) -> It
     versions: dict[str, Any] = {}
     for job, is_there in jobs:
         is_taken = job.mode is not OverwriteMode.OVERWRITE and os.path.lexists(job.target)
-        # A run that is under way at the same time may have finished it since.
+        # Asked once more: another run, at the same time, may have finished it since; `convert_image` skips it then.
         if is_taken and not (job.mode is OverwriteMode.EXTEND and (is_there or is_complete(job))):
             yield Finding("error", "output-exists", job.image.path, why_it_exists(job))
         if isinstance(job.image.collection, ImageInPlate):

@@ -55,7 +55,10 @@ def compared(written: Written, threads: int = 2) -> list[Difference]:
 
 def self_checked(written: Written) -> list[Difference]:
     grid, axes = written.layout.grid, written.placed.image.axes
-    record = {"level0": written.digest.value(), "encoder": encoder()}
+    record = {
+        "level0": written.digest.value(),
+        "encoder": encoder(written.layout.options.omezarr_options.compression),
+    }
     options = written.layout.options.omezarr_options
     return check_image(written.folder, axes, grid.levels, record, options, RuntimeOptions(verify=True))
 

@@ -66,6 +66,20 @@ def test_a_plan_stays_within_its_limit_or_is_refused(
     assert plan.cache >= 0
 
 
+@pytest.mark.parametrize("compression", ["blosc-lz4", "zstd"])
+def test_a_chunk_that_is_too_large_for_its_codec_is_refused_however_much_memory_there_is(
+    compression: str,
+) -> None:
+    layout = Layout((TileSpec(0, 0, 40_000, 30_000),))
+    with pytest.raises(OptionsError) as refused:
+        planned(layout, 64, 1, 65536, compression=compression)
+    assert str(refused.value).endswith(
+        f"expected chunks of less than 2 GiB, the most that {compression} takes, "
+        "found chunks of 1 x 40000 x 30000 (z, y, x), 2.2 GiB: use smaller ones"
+    )
+    assert planned(layout, 64, 1, 65536, compression="none").threads == 1
+
+
 def test_more_memory_never_means_fewer_threads() -> None:
     layout = side_by_side(2160, 2160)
     plans = [planned(layout, limit, 64) for limit in (0.3, 0.5, 1, 2, 4)]

@@ -11,11 +11,14 @@ import tifffile
 from tests.layouts import Layout, TileSpec, with_levels
 from tests.table_plates import small_plate
 from tiles2zarr.converter import Acquisition, convert_image, plan
+from tiles2zarr.core import Tile, tiled_image_from_tiles
 from tiles2zarr.models import (
+    AcquisitionDetails,
     ConverterOptions,
     DefaultImageLoader,
     FixedSizeChunking,
     PlaneIndex,
+    SingleImage,
     TileShape,
     TilingMode,
 )
@@ -99,6 +102,37 @@ def test_a_subclass_that_changes_planes_is_not_passed_over(tmp_path: Path) -> No
     target = np.zeros(SHAPE[3:], "uint16")
     found = FlatField(file_path="a.tif").load_plane_into(target, FIRST, SHAPE, tmp_path)
     np.testing.assert_array_equal(found, camera("uint16") * 2)
+
+
+class Flipped(DefaultImageLoader):
+    """A loader of a user, who turns what was read into the target."""
+
+    def load_plane_into(
+        self, target: NDArray[Any], plane: PlaneIndex, shape: TileShape, resource: Any | None = None
+    ) -> NDArray[Any]:
+        """The rows from bottom to top."""
+        return super().load_plane_into(target, plane, shape, resource)[::-1]
+
+
+def test_a_view_of_the_target_that_shows_something_else_is_copied(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", camera("uint16"))
+    details = AcquisitionDetails(axes=("y", "x"))
+    tile = Tile(
+        fov_name="1",
+        start_x=0.0,
+        start_y=0.0,
+        length_x=SHAPE.x,
+        length_y=SHAPE.y,
+        collection=SingleImage(image_path="a"),
+        image_loader=Flipped(file_path=str(tmp_path / "a.tif")),
+        acquisition_details=details,
+    )
+    (image,) = tiled_image_from_tiles(tiles=[tile])
+    how = layout_image(place_image(image, ConverterOptions()), "uint16", ConverterOptions())
+    mosaic = mosaic_of(how, None, how.memory)
+    block = np.zeros((1, *SHAPE[3:]), "uint16")
+    mosaic.fill(mosaic.units[0], block)
+    np.testing.assert_array_equal(block[0], camera("uint16")[::-1])
 
 
 def test_fields_that_are_units_are_read_straight_into_them_and_others_are_painted(

@@ -100,7 +100,8 @@ class ImageLoaderInterface(BaseModel, ABC):
         """As `load_plane`; a loader that can puts the pixels straight into `target` (axes y, x).
 
         Returns:
-            The pixels: an array of their own, or one that shares the memory of `target`.
+            the pixels: `target` itself or a view of it once they are there, or an array of their own. `target` may
+            have been written to in either case.
         """
         return self.load_plane(plane, shape, resource)
 
@@ -203,9 +204,8 @@ class DefaultImageLoader(FileLoader):
         self, target: NDArray[Any], plane: PlaneIndex, shape: TileShape, resource: Any | None = None
     ) -> NDArray[Any]:
         """One page, read or decoded straight into the target where that can be."""
-        if (
-            type(self).load_plane is not DefaultImageLoader.load_plane
-        ):  # whoever changed that means all planes
+        # A subclass that corrects its planes means these, too.
+        if type(self).load_plane is not DefaultImageLoader.load_plane:
             return self.load_plane(plane, shape, resource)
         return self._plane(target, plane, shape, resource)
 

@@ -6,19 +6,38 @@ that a process would grow beyond what its units need, and every page of a fresh 
 
 from __future__ import annotations
 
+import errno
 import mmap
-import threading
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tiles2zarr.errors import OptionsError
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
 def fresh_memory(size: int) -> NDArray[np.uint8]:
-    """Bytes from the system, all zero; given back when nobody uses the array any more."""
-    return np.frombuffer(mmap.mmap(-1, max(1, size)), np.uint8)
+    """Bytes from the system, all zero; given back when nobody uses the array any more.
+
+    Raises:
+        OptionsError: the system has no more.
+    """
+    # Of this process alone: a child that somebody forks must not write to the pixels.
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    try:
+        memory = mmap.mmap(-1, max(1, size), **private)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        found = f"{size / 2**20:.0f} MiB of memory for a unit of work"
+        msg = f"expected {found}, found that the system has no more: use fewer workers or a smaller memory_limit_gib"
+        raise OptionsError(msg) from error
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 class Blocks:
@@ -28,23 +47,25 @@ class Blocks:
         """Lend blocks of at most `largest` pixels."""
         self._dtype = np.dtype(dtype)
         self._size = largest * self._dtype.itemsize
+        # What is in the list is nobody's: taking and giving back are single steps of a list, whatever the thread.
         self._free: list[NDArray[np.uint8]] = []
-        self._lent: dict[int, NDArray[np.uint8]] = {}
-        self._lock = threading.Lock()
 
     def take(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """A block to write to; whatever was in it is still there."""
-        with self._lock:
-            memory = self._free.pop() if self._free else None
-        if memory is None:
+        """A block to write to; whatever was in it is still there.
+
+        Raises:
+            OptionsError: the system has no more memory.
+        """
+        try:
+            memory = self._free.pop()
+        except IndexError:
             memory = fresh_memory(self._size)
-        count = int(np.prod(shape))
-        block = memory[: count * self._dtype.itemsize].view(self._dtype).reshape(shape)
-        with self._lock:
-            self._lent[id(block)] = memory
-        return block
+        return memory[: prod(shape) * self._dtype.itemsize].view(self._dtype).reshape(shape)
 
     def give_back(self, block: NDArray[Any]) -> None:
         """Take back what `take` lent; nobody may look at it any more."""
-        with self._lock:
-            self._free.append(self._lent.pop(id(block)))
+        memory = block.base
+        if memory is None or memory.nbytes != max(1, self._size):
+            msg = "a block that was not lent here"
+            raise ValueError(msg)
+        self._free.append(memory)

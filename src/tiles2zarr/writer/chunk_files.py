@@ -18,6 +18,7 @@ import google_crc32c
 import numpy as np
 
 from tiles2zarr.core.tiled_image import axis_order
+from tiles2zarr.errors import OptionsError
 from tiles2zarr.models import Compression
 from tiles2zarr.writer.blocks import fresh_memory
 from tiles2zarr.writer.grid import Block, cells, relative
@@ -34,8 +35,9 @@ _DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
 # In the index of a shard: offset and length of a chunk that is not stored.
 _ABSENT = 2**64 - 1
 _INDEX_ENTRY, _CHECKSUM = 16, 4  # bytes
-# Bytes that Blosc needs beside those of the pixels.
+# Bytes that Blosc needs beside those of the pixels, and the most of these that the codecs count.
 _BLOSC_OVERHEAD = 16
+_MOST_PIXEL_BYTES = 2**31 - 1 - _BLOSC_OVERHEAD
 # Rows that are looked at together for the first pixel that is not zero.
 _BAND = 16
 
@@ -78,9 +80,33 @@ class _Room(threading.local):
 
 
 @cache
-def encoder() -> str:
+def encoder(compression: Compression) -> str:
     """What makes the bytes of chunks, with its release: the same makes the same bytes of the same pixels."""
-    return ", ".join(f"{library} {version(library)}" for library in ("imagecodecs", "numcodecs"))
+    if compression is Compression.NONE:
+        return "none"
+    if compression is Compression.ZSTD:
+        return f"numcodecs {version('numcodecs')}"
+    import imagecodecs
+
+    # Whoever builds imagecodecs chooses the libraries.
+    libraries = f"{imagecodecs.blosc_version()}, {imagecodecs.lz4_version()}"
+    return f"imagecodecs {version('imagecodecs')}, {libraries}"
+
+
+def check_chunk(path: str, grid: Grid, itemsize: int, options: OmeZarrOptions) -> None:
+    """Make sure that the codec can take a chunk.
+
+    Raises:
+        OptionsError: it is too large.
+    """
+    z, y, x = grid.chunk
+    size = z * y * x * itemsize
+    if options.compression is not Compression.NONE and size > _MOST_PIXEL_BYTES:
+        msg = (
+            f"{path}: expected chunks of less than 2 GiB, the most that {options.compression.value} takes, "
+            f"found chunks of {z} x {y} x {x} (z, y, x), {size / 2**30:.1f} GiB: use smaller ones"
+        )
+        raise OptionsError(msg)
 
 
 class ChunkFiles:
@@ -222,7 +248,12 @@ class ChunkFiles:
 
 
 def is_blank(pixels: NDArray[Any]) -> bool:
-    """Whether all pixels (axes z, y, x) are zero; looks no further than the first rows that are not."""
+    """Whether all pixels (axes z, y, x) are zero; looks no further than the first rows that are not.
+
+    The zero below zero of floating point is none: it would be read back as another.
+    """
+    if pixels.dtype.kind == "f":
+        pixels = pixels.view(f"u{pixels.itemsize}")
     bands = (plane[start : start + _BAND] for plane in pixels for start in range(0, plane.shape[0], _BAND))
     return not any(band.any() for band in bands)
 

@@ -11,6 +11,8 @@ import stat
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tiles2zarr.writer.arrays import is_understood_as
 from tiles2zarr.writer.chunk_files import ChunkFiles
 from tiles2zarr.writer.comparison import LevelComparison, first_pixel
@@ -96,7 +98,7 @@ def _is_content(file: Path, expected: memoryview | None) -> bool:
         facts = file.stat()
         if expected is None or not stat.S_ISREG(facts.st_mode) or facts.st_size != len(expected):
             return False
-        return file.read_bytes() == expected
+        return np.array_equal(np.frombuffer(file.read_bytes(), np.uint8), expected)
     except FileNotFoundError:
         return expected is None
     except OSError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.writer.chunk_files import ChunkFiles
+from tiles2zarr.writer.chunk_files import ChunkFiles, check_chunk
 from tiles2zarr.writer.comparison import LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
 from tiles2zarr.writer.file_comparison import FileComparison
@@ -56,12 +56,13 @@ def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions)
     """Decide how an image is written, from its extent and the options.
 
     Raises:
-        OptionsError: one unit of work does not fit the memory limit.
+        OptionsError: a chunk is too large for its codec, or one unit of work for the memory limit.
     """
     itemsize = np.dtype(data_type).itemsize
     fields = placed.fields
     field = (int(fields.height[0]), int(fields.width[0]))
     grid = build_grid(placed.shape, field, itemsize, options.omezarr_options)
+    check_chunk(placed.image.path, grid, itemsize, options.omezarr_options)
     coverage = cover(placed, grid)
     memory = plan_memory(
         placed.image.path,

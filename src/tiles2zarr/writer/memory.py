@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB.
 _PROGRAM = 128 * 2**20
 # A thread holds the unit of level 0 and, to verify, the unit on disk and what it is decoded from; beside them a chunk
-# (or shard) as its file, a chunk that is made whole where it reaches beyond the image, and a decoded plane.
+# (or shard) as its file, a chunk that is made whole where it reaches beyond the image, what the codec makes of it, and
+# a plane with what it is decoded from.
 _UNITS_IN_WORK, _UNITS_COMPARED = 1, 2
 _LARGEST_CACHE = 512 * 2**20
 _SMALLEST_ADVISED = 64
@@ -124,5 +125,5 @@ def _thread_bytes(
     level0 = min(unit.y, grid.shapes[0].y) * min(unit.x, grid.shapes[0].x)
     at_once = _UNITS_IN_WORK + (_UNITS_COMPARED if runtime.verify else 0)
     units = unit.z * itemsize * (at_once * level0 + open_units)
-    files = itemsize * (math.prod(grid.shard or grid.chunk) + math.prod(grid.chunk))
+    files = itemsize * (math.prod(grid.shard or grid.chunk) + 2 * math.prod(grid.chunk))
     return units + files + scratch_bytes(overlap, level0) + 2 * decoded.largest

@@ -131,13 +131,13 @@ class PlaneReader:
     def read_into(self, target: NDArray[Any], plane: int) -> None:
         """Write the pixels of a plane into an array of its shape (axes y, x) and the output's type.
 
-        A loader that can, and whose plane nobody else needs, decodes straight into it.
+        A loader that can decodes straight into it, unless further units need the plane.
 
         Raises:
             SourceError: they cannot be read, or have another shape or type than the tile.
         """
         pixels = self._read(plane, target)
-        if not np.may_share_memory(pixels, target):
+        if _place(pixels) != _place(target):
             target[...] = pixels
 
     def _read(self, plane: int, target: NDArray[Any] | None) -> NDArray[Any]:
@@ -207,6 +207,11 @@ class PlaneReader:
     def describe(self, tile: int) -> str:
         """A tile in a message: field of view, place and file."""
         return self._placed.describe(tile, self._resource)
+
+
+def _place(pixels: NDArray[Any]) -> tuple[object, ...]:
+    """Where and how pixels lie in memory: the same for two views that show the same."""
+    return pixels.__array_interface__["data"][0], pixels.shape, pixels.strides, pixels.dtype
 
 
 class DecodedCache:

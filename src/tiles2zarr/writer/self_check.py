@@ -65,7 +65,7 @@ def check_image(
     level0 = _Level0(StoredLevel(folder / "0", array, axes), grid)
     comparison: LevelComparison | FileComparison = (
         FileComparison(folder, grid, axes, data_type, options, _no_tile)
-        if record["encoder"] == encoder()
+        if record["encoder"] == encoder(options.compression)
         else LevelComparison(folder, grid, axes, data_type, _no_tile)
     )
     pyramid = Pyramid(grid, level0.units(), level0.fill, data_type, _LowestDamage(comparison, level0))
