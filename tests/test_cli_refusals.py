@@ -31,7 +31,7 @@ def test_chunks_that_do_not_fit_into_the_memory_that_is_allowed(tmp_path: Path) 
     )
     plate.write()
     chunks = 'omezarr_options.chunks={"mode":"Fixed Size","xy_chunk":65536,"z_chunk":1}'
-    done = run("convert", plate.folder, tmp_path / "out", "--memory-limit", "0.2GiB", "--set", chunks)
+    done = run("convert", plate.folder, tmp_path / "out", "--memory-limit", "0.22GiB", "--set", chunks)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "use smaller chunks" in done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import ngio
 import numpy as np
@@ -550,3 +550,16 @@ def test_a_plane_that_the_source_says_was_not_taken_is_a_known_gap(tmp_path: Pat
     assert table[["fov_name", "z_start", "z_stop", "known", "reason"]].to_dict("records") == [
         {"fov_name": "B", "z_start": 1, "z_stop": 2, "known": "yes", "reason": "ERR"}
     ]
+
+
+def test_lack_of_memory_fails_the_image_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(size: int) -> NoReturn:
+        raise MemoryError(f"{size} bytes")
+
+    monkeypatch.setattr("tiles2zarr.writer.blocks.fresh_memory", none_left)
+    task = job(four_fields(), tmp_path)
+    with pytest.raises(OptionsError, match="found that the system has no more: use fewer workers"):
+        convert_image(task)
+    assert not task.target.exists()

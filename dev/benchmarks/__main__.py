@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--runs: expected at least 1, found {chosen.runs}")
     if not hasattr(os, "wait4"):
         parser.error("this system has no account of a process that has ended: measure on Linux or macOS")
+    if chosen.peer is not None and shutil.which(chosen.peer) is None:
+        parser.error(f"--peer {chosen.peer}: expected an interpreter, found none")
+    try:
+        chosen.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--work {chosen.work}: expected a folder to write to: {error.strerror}")
     bench = Bench(chosen.work.resolve(), chosen.peer, chosen.runs)
     if not bench.peer:
         print("without --peer there are no rows that compare with it", file=sys.stderr)

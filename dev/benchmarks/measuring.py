@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def measured(command: Command, look_every: float = 0) -> Run:
     launcher = (sys.executable, "-I", "-S", str(_HERE / "launcher.py"), str(look_every), *command.arguments)
     if command.makes is not None:
         shutil.rmtree(command.makes, ignore_errors=True)
+    os.sync()  # what the program before it left to be written is not this one's to wait for
     # A file, not a pipe: nobody has to run beside the measured program to empty it.
     with tempfile.TemporaryFile("w+") as printed:
         code = subprocess.run(launcher, stdout=printed, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603 - of this folder
@@ -139,7 +141,12 @@ def in_turn(ours: Command, theirs: Command, runs: int, *, warm_up: bool = True) 
     """
     for command in (ours, theirs) if warm_up else ():
         measured(command)
-    pairs = [(measured(ours), measured(theirs)) for _ in range(runs)]
+    pairs = []
+    for number in range(runs):
+        # Each goes first as often as the other.
+        order = (ours, theirs) if number % 2 == 0 else (theirs, ours)
+        found = {command: measured(command) for command in order}
+        pairs.append((found[ours], found[theirs]))
     return Pair(Runs(tuple(a for a, _ in pairs)), Runs(tuple(b for _, b in pairs)))
 
 

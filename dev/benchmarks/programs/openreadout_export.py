@@ -1,4 +1,7 @@
-"""Export an OME-TIFF with openreadout, which reads back what it wrote: ``openreadout_export.py OUT FILE``."""
+"""Export an OME-TIFF with openreadout, which reads back what it wrote.
+
+``openreadout_export.py OUT FILE COMPRESSION``
+"""
 
 from __future__ import annotations
 
@@ -6,5 +9,5 @@ import sys
 
 import openreadout
 
-out, source = sys.argv[1:3]
-openreadout.export(source, out, to="ome-zarr")
+out, source, compression = sys.argv[1:4]
+openreadout.export(source, out, to="ome-zarr", compression=compression)

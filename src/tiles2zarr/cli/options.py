@@ -73,7 +73,7 @@ def _gib(text: str) -> float:
     number = text.strip().rstrip("abgikmtABGIKMT ")
     unit = text.strip()[len(number) :].strip().lower()
     try:
-        return float(number) * units[unit or "gib"]
+        return float(number) * units[unit]
     except (ValueError, KeyError) as error:
         msg = f"--memory-limit {text[:80]!r}: expected a size such as 2GiB or 800MB"
         raise OptionsError(msg) from error

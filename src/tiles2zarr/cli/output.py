@@ -44,7 +44,7 @@ def print_report(report: ConversionReport, console: Console) -> None:
     proof = f", {verified} verified pixel by pixel" if verified else ""
     console.print(
         f"{said} of {images}{proof}: {tiles}, {read:.1f} MB of pixels to {written:.1f} MB of files "
-        f"in {report.seconds:.1f} s, peak memory {report.peak_memory_mb:.0f} MB",
+        f"in {report.seconds:.1f} s, peak memory of a process {report.peak_memory_mb:.0f} MB",
         highlight=False,
         soft_wrap=True,
     )

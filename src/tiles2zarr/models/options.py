@@ -213,6 +213,9 @@ class OmeZarrOptions(Value):
         if self.compression is Compression.BLOSC_LZ4 and (self.compression_level or 0) > 9:
             msg = f"compression_level {self.compression_level}: blosc-lz4 takes 0 to 9"
             raise ValueError(msg)
+        if self.compression is Compression.ZSTD and self.compression_level == 0:
+            msg = "compression_level 0: zstd takes 1 to 22"
+            raise ValueError(msg)
         return self
 
 

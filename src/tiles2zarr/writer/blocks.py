@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.errors import OptionsError
-
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
@@ -23,18 +21,17 @@ def fresh_memory(size: int) -> NDArray[np.uint8]:
     """Bytes from the system, all zero; given back when nobody uses the array any more.
 
     Raises:
-        OptionsError: the system has no more.
+        MemoryError: the system has no more.
     """
     # Of this process alone: a child that somebody forks must not write to the pixels.
     private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
     try:
         memory = mmap.mmap(-1, max(1, size), **private)
-    except OSError as error:
+    except OSError as error:  # which would be told as a lack of disk
         if error.errno != errno.ENOMEM:
             raise
-        found = f"{size / 2**20:.0f} MiB of memory for a unit of work"
-        msg = f"expected {found}, found that the system has no more: use fewer workers or a smaller memory_limit_gib"
-        raise OptionsError(msg) from error
+        msg = f"{size / 2**20:.0f} MiB for a unit of work"
+        raise MemoryError(msg) from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint8)
@@ -54,7 +51,7 @@ class Blocks:
         """A block to write to; whatever was in it is still there.
 
         Raises:
-            OptionsError: the system has no more memory.
+            MemoryError: the system has no more.
         """
         try:
             memory = self._free.pop()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
 
 _DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
+# MiB that zstd takes up to a level, measured on chunks of 32 MiB, rounded up.
+_ZSTD_TABLES = ((9, 16), (12, 48), (15, 72), (19, 96), (20, 176), (21, 336), (22, 400))
 # In the index of a shard: offset and length of a chunk that is not stored.
 _ABSENT = 2**64 - 1
 _INDEX_ENTRY, _CHECKSUM = 16, 4  # bytes
@@ -91,6 +93,14 @@ def encoder(compression: Compression) -> str:
     # Whoever builds imagecodecs chooses the libraries.
     libraries = f"{imagecodecs.blosc_version()}, {imagecodecs.lz4_version()}"
     return f"imagecodecs {version('imagecodecs')}, {libraries}"
+
+
+def codec_bytes(options: OmeZarrOptions) -> int:
+    """How much memory a codec takes beside pixels and file: tables, whose size depends on the level."""
+    level = _level_of(options)
+    if options.compression is not Compression.ZSTD:
+        return 0
+    return next(size for highest, size in _ZSTD_TABLES if level <= highest) * 2**20
 
 
 def check_chunk(path: str, grid: Grid, itemsize: int, options: OmeZarrOptions) -> None:
@@ -259,6 +269,8 @@ def is_blank(pixels: NDArray[Any]) -> bool:
 
 
 def _level_of(options: OmeZarrOptions) -> int:
+    if options.compression is Compression.NONE:
+        return 0
     if options.compression_level is None:
         return _DEFAULT_LEVEL[options.compression]
     return options.compression_level

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiles2zarr.writer.chunk_files import ChunkFiles, check_chunk
+from tiles2zarr.writer.chunk_files import ChunkFiles, check_chunk, codec_bytes
 from tiles2zarr.writer.comparison import LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
 from tiles2zarr.writer.file_comparison import FileComparison
@@ -16,7 +16,7 @@ from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
 from tiles2zarr.writer.levels import LevelWriter
-from tiles2zarr.writer.memory import MemoryPlan, plan_memory
+from tiles2zarr.writer.memory import MemoryPlan, give_back_large_arrays, plan_memory
 from tiles2zarr.writer.mosaic import Mosaic
 from tiles2zarr.writer.planes import PlaneReader, cover, decoded
 from tiles2zarr.writer.pyramid import Pyramid
@@ -69,6 +69,7 @@ def layout_image(placed: PlacedImage, data_type: str, options: ConverterOptions)
         grid,
         itemsize,
         decoded(placed, coverage, itemsize),
+        codec_bytes(options.omezarr_options),
         options.overlap_mode,
         options.runtime,
     )
@@ -98,6 +99,7 @@ def write_image(
     Returns:
         the digest of level 0.
     """
+    give_back_large_arrays()
     placed, how = layout.placed, layout.options.omezarr_options
     files = ChunkFiles(layout.grid, placed.image.axes, layout.data_type, how)
     digest = Level0Digest(layout.grid.shapes[0], layout.grid.chunk)
@@ -132,6 +134,7 @@ def compare_pixels(
     Raises:
         SourceError: a tile cannot be read.
     """
+    give_back_large_arrays()
     mosaic = mosaic_of(layout, resource, memory)
     comparison = LevelComparison(
         folder, layout.grid, layout.placed.image.axes, layout.data_type, mosaic.tile_at
@@ -154,6 +157,7 @@ def compare_files(
     for an image that was written by the codecs of today, see `tiles2zarr.writer.chunk_files.encoder`. The
     arguments, the result and the errors are those of `compare_pixels`.
     """
+    give_back_large_arrays()
     mosaic, grid, axes = mosaic_of(layout, resource, memory), layout.grid, layout.placed.image.axes
     how = layout.options.omezarr_options
     files = FileComparison(folder, grid, axes, layout.data_type, how, mosaic.tile_at)

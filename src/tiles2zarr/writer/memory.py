@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tiles2zarr.errors import OptionsError
-from tiles2zarr.writer.grid import Block
+from tiles2zarr.writer.grid import Block, grid_of
 from tiles2zarr.writer.overlap import scratch_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tiles2zarr.models import OverlapMode, RuntimeOptions
     from tiles2zarr.writer.grid import Grid
 
-# What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB.
-_PROGRAM = 128 * 2**20
+# What the interpreter and the libraries take before the first pixel, measured: 95 to 115 MiB of a task, 140 of the
+# command line that has read a table.
+_PROGRAM = 152 * 2**20
+# Of glibc's mallopt: arrays that are larger are taken from the system and given back to it at once.
+_M_MMAP_THRESHOLD, _LARGE_ARRAY = -3, 4 * 2**20
 # A thread holds the unit of level 0 and, to verify, the unit on disk and what it is decoded from; beside them a chunk
 # (or shard) as its file, a chunk that is made whole where it reaches beyond the image, what the codec makes of it, and
 # a plane with what it is decoded from.
@@ -58,7 +66,13 @@ class Decoded:
 
 
 def plan_memory(
-    path: str, grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, runtime: RuntimeOptions
+    path: str,
+    grid: Grid,
+    itemsize: int,
+    decoded: Decoded,
+    codec: int,
+    overlap: OverlapMode,
+    runtime: RuntimeOptions,
 ) -> MemoryPlan:
     """Choose threads and cache for an image.
 
@@ -67,6 +81,7 @@ def plan_memory(
         grid: levels and units.
         itemsize: bytes of a pixel.
         decoded: what decoding the tiles takes.
+        codec: bytes that encoding takes beside pixels and file, see `tiles2zarr.writer.chunk_files.codec_bytes`.
         overlap: which pixel is kept where tiles overlap.
         runtime: limit and wanted threads.
 
@@ -74,22 +89,40 @@ def plan_memory(
         OptionsError: not even one unit fits the limit.
     """
     limit = int(runtime.memory_limit_gib * 2**30)
-    one = _thread_bytes(grid, itemsize, decoded, overlap, runtime)
     room = limit - _PROGRAM
+
+    def thread_bytes(grid: Grid) -> int:
+        return codec + _thread_bytes(grid, itemsize, decoded, overlap, runtime)
+
+    one = thread_bytes(grid)
     if one > room:
         cell = "shards" if grid.shard is not None else "chunks"
         z, y, x = grid.shard or grid.chunk
-        side = _fitting_side(grid, itemsize, decoded, overlap, runtime, room)
+        side = _fitting_side(grid, itemsize, thread_bytes, room)
         smaller = f"use smaller {cell}, such as {side} x {side}, or " if side is not None else ""
+        needed = math.ceil((one + _PROGRAM) / 2**30 * 100) / 100
         msg = (
             f"{path}: expected to stay within memory_limit_gib = {runtime.memory_limit_gib:g}, "
-            f"found that {cell} of {z} x {y} x {x} (z, y, x) need {(one + _PROGRAM) / 2**30:.2f} GiB: "
+            f"found that {cell} of {z} x {y} x {x} (z, y, x) need {needed:.2f} GiB: "
             f"{smaller}raise memory_limit_gib"
         )
         raise OptionsError(msg)
     threads = max(1, min(runtime.threads or available_cores(), room // one))
     cache = min(_LARGEST_CACHE, room - threads * one) if decoded.used_again else 0
     return MemoryPlan(threads, cache, _PROGRAM + threads * one + cache)
+
+
+@cache
+def give_back_large_arrays() -> None:
+    """Have the allocator give large arrays back to the system, from now on and in the whole process.
+
+    glibc keeps what is freed once it has seen large arrays freed, a heap for each thread: the buffers of readers and
+    codecs would add up to half of the limit. Other systems need no such word.
+    """
+    if sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, _LARGE_ARRAY)
 
 
 def available_cores() -> int:
@@ -99,9 +132,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _fitting_side(
-    grid: Grid, itemsize: int, decoded: Decoded, overlap: OverlapMode, runtime: RuntimeOptions, room: int
-) -> int | None:
+def _fitting_side(grid: Grid, itemsize: int, thread_bytes: Callable[[Grid], int], room: int) -> int | None:
     """A side of chunks (or shards) that fit, px; None where the tiles alone are too large."""
     cell = grid.shard or grid.chunk
     side = min(cell.y, cell.x)
@@ -110,8 +141,8 @@ def _fitting_side(
         smaller = cell._replace(y=side, x=side)
         chunk = Block(*map(min, grid.chunk, smaller))
         shard = smaller if grid.shard is not None else None
-        cut = replace(grid, unit=smaller, chunk=chunk, shard=shard)
-        if _thread_bytes(cut, itemsize, decoded, overlap, runtime) <= room:
+        cut = grid_of(grid.shapes[0], chunk, shard, grid.levels, itemsize)
+        if thread_bytes(cut) <= room:
             return side
     return None
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tiles2zarr.writer.grid import Grid
 
 
+_COLORS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Which units hold pixels of which planes.
@@ -88,7 +91,9 @@ def decoded(placed: PlacedImage, coverage: Coverage, itemsize: int) -> Decoded:
         itemsize: bytes of a pixel of the output.
     """
     tiles = placed.image.tiles
-    pixels = tiles.length_y * tiles.length_x
+    # A page of colours is decoded as a whole, with a fourth one where there is transparency.
+    samples = np.where(tiles.length_c == _COLORS, _COLORS + 1, 1)
+    pixels = tiles.length_y * tiles.length_x * samples
     used_again = bool((coverage.uses > 1).any())
     if loads_whole_tiles(tiles):
         planes = tiles.length_t * tiles.length_c * tiles.length_z
