@@ -186,7 +186,8 @@ class ChunkFiles:
         if pixels.shape != chunk or not pixels.flags.c_contiguous or pixels.dtype != self._dtype:
             size = math.prod(chunk) * self._dtype.itemsize
             whole = self._room.chunk[:size].view(self._dtype).reshape(chunk)
-            whole[...] = 0  # beyond the image
+            if pixels.shape != chunk:
+                whole[...] = 0  # beyond the image
             whole[tuple(map(slice, pixels.shape))] = pixels
             pixels = whole
         return self._encode(pixels, out)
