@@ -389,13 +389,15 @@ def omezarr_options(draw: st.DrawFn) -> OmeZarrOptions:
     shards: NoSharding | ChunkMultipleSharding = NoSharding()
     if version == "0.5" and draw(st.booleans()):
         shards = ChunkMultipleSharding(xy_factor=draw(st.integers(1, 5)), z_factor=draw(st.integers(1, 3)))
+    compression = draw(st.sampled_from(list(Compression)))
+    lowest = 1 if compression is Compression.ZSTD else 0
     return OmeZarrOptions(
         ngff_version=version,
         num_levels=draw(st.integers(1, 6) | st.just(20)),
         chunks=chunks,
         shards=shards,
-        compression=draw(st.sampled_from(list(Compression))),
-        compression_level=draw(st.none() | st.integers(0, 3)),
+        compression=compression,
+        compression_level=draw(st.none() | st.integers(lowest, 3)),
     )
 
 

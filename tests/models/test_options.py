@@ -14,6 +14,7 @@ from tiles2zarr.models import (
     AcquisitionOptions,
     ChannelInfo,
     ChunkMultipleSharding,
+    Compression,
     ConverterOptions,
     DataTypeEnum,
     ExcludeFilter,
@@ -284,3 +285,11 @@ def test_every_value_is_frozen_and_refuses_unknown_keys(kind: type[BaseModel]) -
 def test_all_public_names_exist_once() -> None:
     assert len(set(models.__all__)) == len(models.__all__)
     assert all(hasattr(models, name) for name in models.__all__)
+
+
+@pytest.mark.parametrize(
+    ("compression", "level", "takes"), [("blosc-lz4", 10, "0 to 9"), ("zstd", 0, "1 to 22")]
+)
+def test_a_level_that_the_codec_has_not_is_refused(compression: str, level: int, takes: str) -> None:
+    with pytest.raises(ValidationError, match=f"compression_level {level}: {compression} takes {takes}"):
+        OmeZarrOptions(compression=Compression(compression), compression_level=level)
