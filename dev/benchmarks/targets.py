@@ -228,7 +228,7 @@ def processes(bench: Bench) -> Iterator[Outcome]:
     said = _medians(pair, "wall")
     promise = "wall of one process of one thread, by that of two"
     yield Outcome(promise, 1.8, pair.ratio("wall"), said, is_at_least=True)
-    one, two = (Command((*_python("").arguments[:1], program("decode"), str(source), str(n))) for n in (1, 2))
+    one, two = (Command((sys.executable, program("decode"), str(source), str(n))) for n in (1, 2))
     pair = in_turn(one, two, bench.runs)
     promise = (
         "the same of a program that only decodes these files: what the machine gives to a second process"

@@ -1,8 +1,8 @@
-"""What the machine allows: ``floor.py OUT SOURCE THREADS``, of a plate whose fields of view touch on a grid.
+"""A plain one-pass program: ``floor.py OUT SOURCE THREADS``, of a plate whose fields of view touch on a grid.
 
 Every plane is decoded once, and every chunk of five levels is encoded (Blosc-lz4, level 5, shuffle) and written once
 as a plain file. There are no checks and no metadata, any channel of a whole level is held in memory, and nothing but
-such a plate can be converted: a limit, not a converter.
+such a plate can be converted: what is left when all else is left out.
 """
 
 from __future__ import annotations

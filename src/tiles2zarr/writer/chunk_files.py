@@ -11,7 +11,6 @@ import math
 import threading
 from functools import cache, cached_property
 from importlib.metadata import version
-from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import google_crc32c
@@ -21,7 +20,7 @@ from tiles2zarr.core.tiled_image import axis_order
 from tiles2zarr.errors import OptionsError
 from tiles2zarr.models import Compression
 from tiles2zarr.writer.blocks import fresh_memory
-from tiles2zarr.writer.grid import Block, cells, relative
+from tiles2zarr.writer.grid import cells, number_of, relative
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiles2zarr.models import Axis, OmeZarrOptions
-    from tiles2zarr.writer.grid import Extent, Grid, UnitIndex
+    from tiles2zarr.writer.grid import Block, Extent, Grid, UnitIndex
 
 _DEFAULT_LEVEL = {Compression.BLOSC_LZ4: 5, Compression.ZSTD: 3}
 # MiB that zstd takes up to a level, measured on chunks of 32 MiB, rounded up.
@@ -97,9 +96,9 @@ def encoder(compression: Compression) -> str:
 
 def codec_bytes(options: OmeZarrOptions) -> int:
     """How much memory a codec takes beside pixels and file: tables, whose size depends on the level."""
-    level = _level_of(options)
     if options.compression is not Compression.ZSTD:
         return 0
+    level = _level_of(options)
     return next(size for highest, size in _ZSTD_TABLES if level <= highest) * 2**20
 
 
@@ -165,7 +164,6 @@ class ChunkFiles:
         """
         cell, chunk = self._grid.cell_at(level), self._grid.chunk_at(level)
         for part in cells(extent, cell):
-            index = (unit.t, unit.c, *(span.start // step for span, step in zip(part, cell, strict=True)))
             pixels, room = block[relative(part, extent)], self._room.file
             size = (
                 self._fill_with_chunk(room, pixels, chunk)
@@ -173,7 +171,7 @@ class ChunkFiles:
                 else self._fill_with_shard(room, pixels, chunk, cell)
             )
             content = room[:size].data if size else None
-            yield ChunkFile(self._key(index), part, content)
+            yield ChunkFile(self._key((unit.t, unit.c, *number_of(part, cell))), part, content)
 
     def _key(self, index: Sequence[int]) -> str:
         key = "/".join(map(str, self._selected(index)))
@@ -196,16 +194,13 @@ class ChunkFiles:
         self, out: NDArray[np.uint8], pixels: NDArray[Any], chunk: Block, shard: Block
     ) -> int:
         """Write chunks one after the other, then where each begins and how long it is, then the checksum of that."""
-        counts = [whole // part for whole, part in zip(shard, chunk, strict=True)]
-        index = np.full((*counts, 2), _ABSENT, "<u8")
+        parts = list(cells((slice(0, shard.z), slice(0, shard.y), slice(0, shard.x)), chunk))
+        index = np.full((len(parts), 2), _ABSENT, "<u8")
         end = 0
-        for place in product(*map(range, counts)):
-            spans = (
-                slice(number * step, (number + 1) * step) for number, step in zip(place, chunk, strict=True)
-            )
-            size = self._fill_with_chunk(out[end:], pixels[tuple(spans)], chunk)
+        for number, part in enumerate(parts):
+            size = self._fill_with_chunk(out[end:], pixels[part], chunk)
             if size:
-                index[place] = end, size
+                index[number] = end, size
                 end += size
         if not end:
             return 0
@@ -270,8 +265,7 @@ def is_blank(pixels: NDArray[Any]) -> bool:
 
 
 def _level_of(options: OmeZarrOptions) -> int:
-    if options.compression is Compression.NONE:
-        return 0
+    """The level of a codec that compresses."""
     if options.compression_level is None:
         return _DEFAULT_LEVEL[options.compression]
     return options.compression_level
@@ -301,9 +295,9 @@ def _most_encoded(size: int) -> int:
 
 
 def _codec(options: OmeZarrOptions, itemsize: int) -> _Encode:
-    level = None if options.compression is Compression.NONE else _level_of(options)
-    if level is None:
+    if options.compression is Compression.NONE:
         return _as_it_is
+    level = _level_of(options)
     if options.compression is Compression.ZSTD:
         from numcodecs.zstd import Zstd
 

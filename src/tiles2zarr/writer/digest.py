@@ -9,6 +9,7 @@ import google_crc32c
 import numpy as np
 
 from tiles2zarr.writer.chunk_files import is_blank
+from tiles2zarr.writer.grid import cells, number_of, relative
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,18 +36,11 @@ class Level0Digest:
 
         Chunks of zeros count as absent.
         """
-        chunk = self._chunk
         found: dict[ChunkIndex, int] = {}
-        depth, height, width = (-(-length // step) for length, step in zip(block.shape, chunk, strict=True))
-        first_z, first_y, first_x = (part.start // step for part, step in zip(extent, chunk, strict=True))
-        for z, y, x in np.ndindex(depth, height, width):
-            pixels = block[
-                z * chunk.z : (z + 1) * chunk.z,
-                y * chunk.y : (y + 1) * chunk.y,
-                x * chunk.x : (x + 1) * chunk.x,
-            ]
+        for part in cells(extent, self._chunk):
+            pixels = block[relative(part, extent)]
             if not is_blank(pixels):
-                found[unit.t, unit.c, first_z + z, first_y + y, first_x + x] = crc32c(pixels)
+                found[unit.t, unit.c, *number_of(part, self._chunk)] = crc32c(pixels)
         with self._lock:
             self._digests.update(found)
 

@@ -100,8 +100,7 @@ class Grid:
 
     def unit_at(self, t: int, c: int, extent: Extent) -> UnitIndex:
         """The unit that holds the first pixel of an extent of any level."""
-        z, y, x = (span.start // step for span, step in zip(extent, self.unit, strict=True))
-        return UnitIndex(t, c, z, y, x)
+        return UnitIndex(t, c, *number_of(extent, self.unit))
 
     def file_count(self, level: int) -> int:
         """How many chunk files (or shard files) a level has at most."""
@@ -189,6 +188,16 @@ def _unit(cell: Block, shape: TileShape, itemsize: int) -> Block:
     while 4 * cell.z * y * x * itemsize <= SMALL_UNIT and (y < shape.y or x < shape.x):
         y, x = 2 * y, 2 * x
     return Block(cell.z, y, x)
+
+
+def number_of(extent: Extent, cell: Block) -> tuple[int, int, int]:
+    """The number along z, y and x of the cell that holds the first pixel of an extent.
+
+    >>> number_of((slice(2, 4), slice(0, 6), slice(9, 12)), Block(2, 6, 3))
+    (1, 0, 3)
+    """
+    z, y, x = (span.start // step for span, step in zip(extent, cell, strict=True))
+    return z, y, x
 
 
 def cells(extent: Extent, cell: Block) -> Iterator[Extent]:

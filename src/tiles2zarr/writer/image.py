@@ -16,7 +16,7 @@ from tiles2zarr.writer.grid import Grid, build_grid
 from tiles2zarr.writer.groups import ngff_attributes, write_group
 from tiles2zarr.writer.image_metadata import multiscales, omero
 from tiles2zarr.writer.levels import LevelWriter
-from tiles2zarr.writer.memory import MemoryPlan, give_back_large_arrays, plan_memory
+from tiles2zarr.writer.memory import MemoryPlan, plan_memory
 from tiles2zarr.writer.mosaic import Mosaic
 from tiles2zarr.writer.planes import PlaneReader, cover, decoded
 from tiles2zarr.writer.pyramid import Pyramid
@@ -99,7 +99,6 @@ def write_image(
     Returns:
         the digest of level 0.
     """
-    give_back_large_arrays()
     placed, how = layout.placed, layout.options.omezarr_options
     files = ChunkFiles(layout.grid, placed.image.axes, layout.data_type, how)
     digest = Level0Digest(layout.grid.shapes[0], layout.grid.chunk)
@@ -134,7 +133,6 @@ def compare_pixels(
     Raises:
         SourceError: a tile cannot be read.
     """
-    give_back_large_arrays()
     mosaic = mosaic_of(layout, resource, memory)
     comparison = LevelComparison(
         folder, layout.grid, layout.placed.image.axes, layout.data_type, mosaic.tile_at
@@ -157,7 +155,6 @@ def compare_files(
     for an image that was written by the codecs of today, see `tiles2zarr.writer.chunk_files.encoder`. The
     arguments, the result and the errors are those of `compare_pixels`.
     """
-    give_back_large_arrays()
     mosaic, grid, axes = mosaic_of(layout, resource, memory), layout.grid, layout.placed.image.axes
     how = layout.options.omezarr_options
     files = FileComparison(folder, grid, axes, layout.data_type, how, mosaic.tile_at)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tiles2zarr.writer.blocks import Blocks
 from tiles2zarr.writer.halving import halve
+from tiles2zarr.writer.memory import give_back_large_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,6 +87,7 @@ class Pyramid:
         def build_one(unit: UnitIndex) -> None:
             progress(self._build_from(unit))
 
+        give_back_large_arrays()  # of whoever fills units and takes them
         _in_threads(build_one, iter(self._units), threads)
 
     def covers(self, level: int, unit: UnitIndex) -> bool:

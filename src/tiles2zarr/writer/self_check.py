@@ -15,7 +15,7 @@ from tiles2zarr.writer.comparison import Difference, LevelComparison
 from tiles2zarr.writer.digest import Level0Digest
 from tiles2zarr.writer.file_comparison import FileComparison
 from tiles2zarr.writer.grid import Block, grid_of, in_z_order
-from tiles2zarr.writer.memory import Decoded, give_back_large_arrays, plan_memory
+from tiles2zarr.writer.memory import Decoded, plan_memory
 from tiles2zarr.writer.pyramid import Pyramid
 from tiles2zarr.writer.stored_level import StoredLevel, in_full
 
@@ -62,7 +62,6 @@ def check_image(
     grid, data_type = _grid(array, axes, levels), array.dtype.name
     decoded, codec = Decoded(0, used_again=False), codec_bytes(options)
     memory = plan_memory(str(folder), grid, array.dtype.itemsize, decoded, codec, OverlapMode.LAST, runtime)
-    give_back_large_arrays()
     level0 = _Level0(StoredLevel(folder / "0", array, axes), grid)
     comparison: LevelComparison | FileComparison = (
         FileComparison(folder, grid, axes, data_type, options, _no_tile)
